@@ -1,0 +1,87 @@
+"""Feast's DuckDB offline store with its point-in-time join done by DuckDB's own ASOF join.
+
+Feast's join sorts and ranks every earlier row of a view for every row asked; an ASOF join looks
+only for the latest.
+"""
+
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+from feast import FeatureView, OnDemandFeatureView, RepoConfig
+from feast.errors import FeastError
+from feast.infra.offline_stores.duckdb import DuckDBOfflineStore, DuckDBOfflineStoreConfig
+from feast.infra.offline_stores.ibis import IbisRetrievalJob
+from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.infra.registry.base_registry import BaseRegistry
+
+from features import asof
+
+_WHEN = "event_timestamp"
+
+
+class AsOfOfflineStoreConfig(DuckDBOfflineStoreConfig):
+    """Takes the options of Feast's DuckDB store."""
+
+    type: str = "features.asof_store.AsOfOfflineStore"
+
+
+class AsOfOfflineStore(DuckDBOfflineStore):
+    """DuckDB offline store; only the point-in-time join is its own."""
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: pd.DataFrame,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        filter_by_created_timestamp: bool = False,
+    ) -> RetrievalJob:
+        """Join every row of ``entity_df`` with what each view knew at its ``event_timestamp``.
+
+        Raises
+        ------
+        FeastError
+            When asked to let in rows that were learnt later, or for prefixed names.
+        """
+        if full_feature_names or not filter_by_created_timestamp:
+            raise FeastError(
+                "this store answers only with filter_by_created_timestamp=True "
+                "and full_feature_names=False: rows learnt later would leak into training"
+            )
+        asked = pa.Table.from_pandas(entity_df, preserve_index=False)
+        found = asof.join(asked, _WHEN, [_table(view, feature_refs) for view in feature_views])
+        answer = pa.table({**{name: asked.column(name) for name in asked.column_names}, **found})
+        return IbisRetrievalJob(
+            table=ibis.memtable(answer),
+            on_demand_feature_views=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            full_feature_names=False,
+            metadata=RetrievalMetadata(
+                features=feature_refs,
+                keys=[name for name in entity_df.columns if name != _WHEN],
+                min_event_timestamp=entity_df[_WHEN].min(),
+                max_event_timestamp=entity_df[_WHEN].max(),
+            ),
+            data_source_writer=None,
+            staging_location=None,
+            staging_location_endpoint_override=None,
+            repo_path=str(config.repo_path),
+        )
+
+
+def _table(view: FeatureView, refs: list[str]) -> asof.Table:
+    source = view.batch_source
+    prefix = f"{view.projection.name_to_use()}:"
+    (key,) = (column.name for column in view.entity_columns)
+    return asof.Table(
+        rows=Path(source.path),
+        key=key,
+        asked_key=view.projection.join_key_map.get(key, key),
+        names=[ref.removeprefix(prefix) for ref in refs if ref.startswith(prefix)],
+        happened=source.timestamp_field,
+        learnt=source.created_timestamp_column or source.timestamp_field,
+    )

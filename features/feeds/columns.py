@@ -1,0 +1,79 @@
+"""Column kinds shared by the six feeds, as pandera columns that carry unit and EBA field number."""
+
+import pandera.polars as pa
+import polars as pl
+
+CURRENCIES = ("AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "INR",
+              "JPY", "KRW", "MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR")  # fmt: skip
+INSTANT = pl.Datetime("us", "UTC")
+
+
+def _column(dtype, description, *, checks=(), required=False, eba=None, **metadata):
+    metadata = {key: value for key, value in {"eba": eba, **metadata}.items() if value is not None}
+    return pa.Column(
+        dtype,
+        list(checks),
+        nullable=not required,
+        required=True,
+        description=description,
+        metadata=metadata,
+    )
+
+
+def text(description, **options):
+    """A category or key, kept as text."""
+    return _column(pl.String, description, **options)
+
+
+def identifier(description, **options):
+    """A direct identifier of a person: replaced by a keyed token on entry."""
+    return _column(pl.String, description, identifier=True, **options)
+
+
+def one_of(values, description, **options):
+    """Text out of a closed list."""
+    check = pa.Check.isin(values, error=f"must be one of: {', '.join(values)}")
+    return _column(pl.String, description, checks=[check], allowed=list(values), **options)
+
+
+def number(description, *, low=None, high=None, unit=None, **options):
+    """A number with its unit, within ``[low, high]`` where these are given."""
+    checks = [pa.Check(_finite, error="must be a finite number")]
+    if low is not None:
+        checks.append(pa.Check.ge(low, error=f"must be at least {low}"))
+    if high is not None:
+        checks.append(pa.Check.le(high, error=f"must be at most {high}"))
+    return _column(pl.Float64, description, checks=checks, unit=unit, **options)
+
+
+def money(description, *, low=0, **options):
+    """An amount in the row's own currency."""
+    return number(description, low=low, unit="currency", **options)
+
+
+def flag(description, **options):
+    """True, false or unknown."""
+    return _column(pl.Boolean, description, **options)
+
+
+def date(description, **options):
+    """A calendar date."""
+    return _column(pl.Date, description, unit="date", **options)
+
+
+def instant(description, **options):
+    """A moment in UTC."""
+    return _column(INSTANT, description, unit="UTC", **options)
+
+
+def row_check(expression, error):
+    """A rule over several columns of one row; rows where it is unknown pass."""
+
+    def check(data):
+        return data.lazyframe.select(expression.fill_null(True))
+
+    return pa.Check(check, error=error)
+
+
+def _finite(data):
+    return data.lazyframe.select(pl.col(data.key).is_finite())

@@ -1,0 +1,63 @@
+"""Where recoup keeps its state: one folder, ``RECOUP_HOME`` (default ``./.recoup``)."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The rooms of the state folder; deleting ``root`` is a full reset."""
+
+    root: Path
+
+    @property
+    def lake(self) -> Path:
+        """Accepted and rejected rows, and the commits that make them visible."""
+        return self.root / "lake"
+
+    @property
+    def marts(self) -> Path:
+        """Feature tables that Feast reads."""
+        return self.root / "marts"
+
+    @property
+    def feast(self) -> Path:
+        """Feast's registry and online store."""
+        return self.root / "feast"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def optuna(self) -> Path:
+        """Optuna's journal of trials."""
+        return self.root / "optuna"
+
+    @property
+    def bentoml(self) -> Path:
+        """Bentos and the model packages in them."""
+        return self.root / "bentoml"
+
+    @property
+    def journal(self) -> Path:
+        """Decisions, one file a day."""
+        return self.root / "journal"
+
+    @property
+    def reports(self) -> Path:
+        """Reports and plots that commands write when they are not told where."""
+        return self.root / "reports"
+
+
+def current() -> Home:
+    """Return the home that the environment names.
+
+    Returns
+    -------
+    Home
+        Rooted at ``$RECOUP_HOME``, or at ``.recoup`` in the working folder.
+    """
+    return Home(Path(os.environ.get("RECOUP_HOME", ".recoup")).absolute())

@@ -1,0 +1,36 @@
+"""The five marts: what was known about whom, from which moment on.
+
+Each module builds one Feast feature view's table from the feeds. The customer, asset, financial
+and public marketplaces of the platform stand beside the contact history.
+"""
+
+import polars as pl
+
+from features.marts import asset, columns, contact, customer, financial, public
+
+MARTS = {
+    "customer": customer,
+    "asset": asset,
+    "financial": financial,
+    "public": public,
+    "contact": contact,
+}
+
+
+def build(mart: str, feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
+    """Return one mart's table.
+
+    Parameters
+    ----------
+    mart : str
+        A key of `MARTS`.
+    feeds : dict of str to polars.LazyFrame
+        The feeds that the mart names in its ``FEEDS``.
+
+    Returns
+    -------
+    polars.DataFrame
+        The entity's key, ``event_timestamp`` and ``created_timestamp`` (UTC), then the features:
+        floats, and text for categories.
+    """
+    return columns.settle(MARTS[mart].build(feeds), MARTS[mart].FEATURES)

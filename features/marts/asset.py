@@ -1,0 +1,78 @@
+"""``asset``: the debt, as the tape describes it and as the courts changed it."""
+
+import polars as pl
+
+from features.marts import timeline
+from features.marts.columns import Feature
+
+ENTITY = "loan_id"
+FEEDS = ("loans", "litigation")
+
+FEATURES = [
+    Feature("debtor", "category", "token of the debtor: a key, never a model input"),
+    Feature("debt_region", "category", "state or province of the debt"),
+    Feature("currency", "category", "ISO 4217 code of the loan's amounts"),
+    Feature("status", "category", "where the loan stood at the cut-off"),
+    Feature("product", "category", "kind of loan"),
+    Feature("credit_grade", "category", "the lender's grade"),
+    Feature("credit_sub_grade", "category", "the lender's finer grade"),
+    Feature("purpose", "category", "what the loan was for"),
+    Feature("policy_exception", "flag", "granted outside the credit policy"),
+    Feature("original_amount", "number", "amount lent", "currency"),
+    Feature("balance", "number", "all that was owed at the cut-off", "currency"),
+    Feature("principal_share", "number", "principal in the balance", "share"),
+    Feature("interest_share", "number", "interest in the balance", "share"),
+    Feature("fee_share", "number", "fees in the balance", "share"),
+    Feature("unpaid_share", "number", "balance over the amount lent", "share"),
+    Feature("balance_to_income", "number", "balance over a year's income", "share"),
+    Feature("instalment_to_income", "number", "instalment over a month's income", "share"),
+    Feature("interest_rate", "number", "contract rate", "per year"),
+    Feature("term_months", "number", "contract term", "months"),
+    Feature("instalment", "number", "contract payment a month", "currency"),
+    Feature("days_past_due", "number", "at the cut-off", "days"),
+    Feature("legal_status", "category", "court stage"),
+    Feature("awarded_share", "number", "awarded by judgment over the balance", "share"),
+    Feature("originated_at", "number", "loan made", "seconds since 1970, UTC"),
+    Feature("default_at", "number", "default or charge-off", "seconds since 1970, UTC"),
+    Feature("cutoff_at", "number", "the tape's cut-off", "seconds since 1970, UTC"),
+    Feature("limitation_at", "number", "the claim lapses", "seconds since 1970, UTC"),
+    Feature("legal_step_at", "number", "last court step", "seconds since 1970, UTC"),
+]
+_INSTANTS = {"originated_at": "originated_on", "default_at": "default_on",
+             "cutoff_at": "cutoff_on", "limitation_at": "limitation_on"}  # fmt: skip
+
+
+def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
+    """Return the mart from the ``loans`` and ``litigation`` feeds."""
+    owed = pl.when(pl.col("balance") > 0).then(pl.col("balance"))
+    income = pl.when(pl.col("annual_income") > 0).then(pl.col("annual_income"))
+    tape = timeline.known(feeds["loans"], "loans").with_columns(
+        (pl.col("principal_balance") / owed).alias("principal_share"),
+        (pl.col("interest_balance") / owed).alias("interest_share"),
+        (pl.col("fee_balance") / owed).alias("fee_share"),
+        (pl.col("balance") / pl.col("original_amount")).alias("unpaid_share"),
+        (pl.col("balance") / income).alias("balance_to_income"),
+        (12 * pl.col("instalment") / income).alias("instalment_to_income"),
+        pl.col("policy_exception").cast(pl.Float64),
+        pl.col("borrower_id").alias("debtor"),
+        pl.col("region").alias("debt_region"),
+        *[timeline.epoch_seconds(day).alias(name) for name, day in _INSTANTS.items()],
+    )
+    names = [feature.name for feature in FEATURES]
+    of_tape = [name for name in names if name not in {"awarded_share", "legal_step_at"}]
+    court = timeline.known(feeds["litigation"], "litigation").join(
+        timeline.first_balances(feeds["loans"]), on=ENTITY, how="inner"
+    )
+    court = court.select(
+        ENTITY,
+        timeline.KNOWN,
+        timeline.LEARNT,
+        pl.when(pl.col("stage") == "closed").then(pl.lit("none")).otherwise("stage").alias("legal_status"),
+        (pl.col("awarded_amount") / owed).alias("awarded_share"),
+        timeline.epoch_seconds("happened_at").alias("legal_step_at"),
+    )  # fmt: skip
+    changes = pl.concat(
+        [tape.select(ENTITY, timeline.KNOWN, timeline.LEARNT, *of_tape), court],
+        how="diagonal_relaxed",
+    )
+    return timeline.state(changes, ENTITY, names)

@@ -1,0 +1,73 @@
+"""``contact``: attempts to reach the debtor so far, and what came of them."""
+
+import polars as pl
+
+from features.feeds.contacts import CHANNELS
+from features.marts import timeline
+from features.marts.columns import Feature
+
+ENTITY = "borrower_id"
+FEEDS = ("contacts",)
+JUST_BEFORE = pl.duration(seconds=1)
+
+_COUNTS = [
+    Feature("attempts", "number", "attempts so far"),
+    Feature("right_parties", "number", "attempts that reached the debtor"),
+    Feature("promises", "number", "promises to pay"),
+    Feature("wrong_parties", "number", "attempts that reached somebody else"),
+    *[Feature(f"attempts_{channel}", "number", f"attempts by {channel}") for channel in CHANNELS],
+    *[Feature(f"right_parties_{channel}", "number", f"reached by {channel}") for channel in CHANNELS],
+]
+_LAST = [
+    Feature("last_attempt_at", "number", "last attempt", "seconds since 1970, UTC"),
+    Feature("last_right_party_at", "number", "last time reached", "seconds since 1970, UTC"),
+    Feature("last_channel", "category", "channel of the last attempt"),
+    Feature("last_outcome", "category", "outcome of the last attempt"),
+]
+_STATED = [
+    Feature("prior_attempts", "number", "attempts before, where the source gives only their number"),
+    Feature("prior_campaign_attempts", "number", "attempts in earlier campaigns, likewise"),
+    Feature("prior_outcome", "category", "outcome of the earlier campaign, likewise"),
+    Feature("days_since_prior", "number", "since the last contact before, likewise", "days"),
+]  # fmt: skip
+FEATURES = [*_COUNTS, *_LAST, *_STATED]
+
+
+def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
+    """Return the mart from the ``contacts`` feed.
+
+    An attempt changes what is known once its outcome is. A source's own summary of what went
+    before an attempt was known a second before it.
+    """
+    rows = timeline.known(feeds["contacts"], "contacts")
+    stated = [feature.name for feature in _STATED]
+    before = rows.filter(pl.any_horizontal(pl.col(stated).is_not_null())).select(
+        ENTITY,
+        (pl.col("attempted_at") - JUST_BEFORE).alias(timeline.KNOWN),
+        (pl.col("attempted_at") - JUST_BEFORE).alias(timeline.LEARNT),
+        *stated,
+    )
+    changes = pl.concat([_totals(rows), before], how="diagonal_relaxed")
+    return timeline.state(changes, ENTITY, [feature.name for feature in FEATURES])
+
+
+def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
+    ordered = rows.sort(ENTITY, timeline.KNOWN, "attempted_at", "attempt_id")
+    reached = pl.col("right_party")
+    counted = {
+        "attempts": pl.lit(True),
+        "right_parties": reached,
+        "promises": pl.col("outcome") == "promise",
+        "wrong_parties": pl.col("outcome") == "wrong_party",
+        **{f"attempts_{name}": pl.col("channel") == name for name in CHANNELS},
+        **{f"right_parties_{name}": reached & (pl.col("channel") == name) for name in CHANNELS},
+    }
+    marks = [mark.fill_null(False).cast(pl.Float64).alias(name) for name, mark in counted.items()]
+    return ordered.with_columns(marks).select(
+        ENTITY, timeline.KNOWN, timeline.LEARNT,
+        pl.col(list(counted)).cum_sum().over(ENTITY),
+        timeline.epoch_seconds("attempted_at").alias("last_attempt_at"),
+        pl.when(reached).then(timeline.epoch_seconds("attempted_at")).alias("last_right_party_at"),
+        pl.col("channel").alias("last_channel"),
+        pl.col("outcome").alias("last_outcome"),
+    )  # fmt: skip

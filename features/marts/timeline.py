@@ -1,0 +1,60 @@
+"""Facts in the order in which they became known.
+
+A mart row says what was known about an entity from one moment on. Its ``event_timestamp`` is the
+later of "it happened" and "we learnt it", so that a fact learnt late changes only what was known
+from then on, and nothing learnt after a moment can reach a training row of that moment.
+"""
+
+import polars as pl
+
+from features.feeds import FEEDS
+from features.feeds.columns import INSTANT
+
+KNOWN = "event_timestamp"
+LEARNT = "created_timestamp"
+
+
+def known(rows: pl.LazyFrame, feed: str) -> pl.LazyFrame:
+    """Add both timestamps to the rows of a feed."""
+    happened = pl.col(FEEDS[feed].HAPPENED).cast(INSTANT)
+    return rows.with_columns(
+        pl.max_horizontal(happened, "known_at").alias(KNOWN), pl.col("known_at").alias(LEARNT)
+    )
+
+
+def state(rows: pl.LazyFrame, key: str, features: list[str]) -> pl.DataFrame:
+    """Carry each feature forward along an entity's rows and keep the last row of each moment.
+
+    Parameters
+    ----------
+    rows : polars.LazyFrame
+        Changes: ``key``, both timestamps, and any of the features; null where a row says nothing
+        of a feature.
+    key : str
+        The entity's column.
+    features : list of str
+        The mart's columns, in order.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``key``, both timestamps and the features: one row per entity and moment of change.
+    """
+    table = rows.collect()
+    table = table.with_columns(
+        pl.lit(None).alias(name) for name in features if name not in table.columns
+    ).sort(key, KNOWN, maintain_order=True)
+    if table[key].n_unique() < table.height:
+        table = table.with_columns(pl.col(features).forward_fill().over(key))
+    table = table.unique([key, KNOWN], keep="last", maintain_order=True)
+    return table.select(key, KNOWN, LEARNT, *features)
+
+
+def first_balances(loans: pl.LazyFrame) -> pl.LazyFrame:
+    """Return each loan's balance as it was first learnt, the one that shares refer to."""
+    return loans.sort("known_at").group_by("loan_id").agg(pl.col("balance").first())
+
+
+def epoch_seconds(column: str) -> pl.Expr:
+    """Return a date or instant as seconds since 1970 in UTC, as a float; null stays null."""
+    return pl.col(column).cast(INSTANT).dt.epoch("s").cast(pl.Float64)

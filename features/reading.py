@@ -1,0 +1,180 @@
+"""A file as typed columns, and the values in it that could not be read."""
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+
+from features.errors import RecoupError
+from features.feeds.columns import INSTANT
+from features.mapping import ROW_NUMBER, WALKED_DAY, Column, Mapping, Walk
+
+PROBLEM = {"file_row": pl.UInt32, "field": pl.String, "reason": pl.String}
+_MAGIC = {b"PAR1": ".parquet", b"\x1f\x8b": ".gz", b"PK\x03\x04": ".zip"}
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+_ISO = {"date": "%Y-%m-%d", "instant": "%Y-%m-%dT%H:%M:%S%.f"}
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def read(path: Path, mapping: Mapping, columns: dict[str, Column]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read a CSV, gzipped CSV or Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its ending says what it is.
+    mapping : Mapping
+        Gives the separator and, for files without full dates, the walk.
+    columns : dict of str to Column
+        Name after reading, and how to read it. Other columns of the file are not read at all.
+
+    Returns
+    -------
+    table : polars.DataFrame
+        One column per name that the file has, and ``file_row``, counted from 1.
+    problems : polars.DataFrame
+        ``file_row, field, reason`` for every value that was there and could not be read.
+
+    Raises
+    ------
+    RecoupError
+        When the file is missing, empty, or not what its name says.
+    """
+    raw = _open(path, mapping.separator, {spec.column or name for name, spec in columns.items()})
+    series, problems = [], []
+    for name, spec in columns.items():
+        source = spec.column or name
+        if source in raw.columns:
+            typed = _typed(raw[source], spec).alias(name)
+            series.append(typed)
+            problems.append(_unread(raw[source], typed, spec))
+    table = pl.DataFrame(series).with_row_index(ROW_NUMBER, offset=1)
+    if mapping.walk:
+        table = table.with_columns(_walk(table, mapping.walk))
+    found = pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM)
+    return table, found
+
+
+def _open(path: Path, separator: str, wanted: set[str]) -> pl.DataFrame:
+    kind = _kind(path)
+    try:
+        if kind == ".parquet":
+            present = pl.scan_parquet(path).collect_schema().names()
+            raw = pl.read_parquet(path, columns=[name for name in present if name in wanted])
+        else:
+            header = pl.read_csv(path, separator=separator, n_rows=0, infer_schema=False).columns
+            raw = pl.read_csv(
+                path,
+                separator=separator,
+                infer_schema=False,
+                columns=[name for name in header if name in wanted],
+            )
+    except (pl.exceptions.PolarsError, OSError, EOFError, ValueError) as error:
+        raise RecoupError(f"{path}: cannot be read as a {kind[1:]} table: {error}") from error
+    if raw.height == 0:
+        found = "no rows" if raw.width else "none of the columns that the mapping reads"
+        raise RecoupError(f"{path}: holds {found}; is it the right file and --source?")
+    return raw
+
+
+def _kind(path: Path) -> str:
+    """Return what the file is, after checking that name and first bytes agree."""
+    if not path.is_file():
+        raise RecoupError(f"{path}: no such file")
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        raise RecoupError(f"{path}: the file is empty")
+    by_name = path.suffix.lower() if path.suffix.lower() in {".parquet", ".gz"} else ".csv"
+    by_content = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), ".csv")
+    if by_content == ".csv" and b"\x00" in start:
+        by_content = "binary"
+    if by_name != by_content:
+        raise RecoupError(
+            f"{path}: the name says {by_name[1:]}, the content is {by_content.lstrip('.')}; "
+            "give a .csv, .csv.gz or .parquet file under its right name"
+        )
+    return by_name
+
+
+def _typed(raw: pl.Series, spec: Column) -> pl.Series:
+    if spec.kind == "text" or raw.dtype != pl.String:
+        return _cast(raw, spec.kind, spec.nulls)
+    values = _blank_to_null(raw, spec.nulls)
+    if spec.kind == "number":
+        if spec.pattern:
+            values = values.str.extract(spec.pattern)
+        return values.str.strip_chars_end("%").cast(pl.Float64, strict=False)
+    if spec.kind == "flag":
+        lower = values.str.to_lowercase()
+        known = lower.is_in([*_TRUE, *_FALSE])
+        return pl.select(pl.when(known).then(lower.is_in(_TRUE))).to_series()
+    if spec.format:
+        wanted = pl.Date if spec.kind == "date" else pl.Datetime("us")
+        parsed = values.str.strptime(wanted, spec.format, strict=False)
+    elif spec.kind == "date":
+        parsed = values.str.strptime(pl.Date, _ISO["date"], strict=False)
+    else:
+        parsed = _iso_instant(values)
+    return parsed if spec.kind == "date" else parsed.dt.replace_time_zone("UTC").cast(INSTANT)
+
+
+def _iso_instant(values: pl.Series) -> pl.Series:
+    """Read ``2024-05-01``, ``2024-05-01 10:00:00`` and ``2024-05-01T10:00:00.5Z`` alike, as UTC."""
+    plain = values.str.replace(" ", "T", literal=True).str.replace(r"(Z|\+00:?00)$", "")
+    days = plain.str.len_chars() == 10
+    full = pl.select(pl.when(days).then(plain + "T00:00:00").otherwise(plain)).to_series()
+    return full.str.strptime(pl.Datetime("us"), _ISO["instant"], strict=False)
+
+
+def _cast(raw: pl.Series, kind: str, nulls: list[str]) -> pl.Series:
+    if kind == "text":
+        return _blank_to_null(raw.cast(pl.String), nulls)
+    if kind == "instant" and isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_zone is None:
+        raw = raw.dt.replace_time_zone("UTC")
+    dtype = {"number": pl.Float64, "date": pl.Date, "instant": INSTANT, "flag": pl.Boolean}[kind]
+    return raw.cast(dtype, strict=False)
+
+
+def _blank_to_null(values: pl.Series, nulls: list[str]) -> pl.Series:
+    clean = values.str.strip_chars()
+    return pl.select(pl.when(~clean.is_in(["", *nulls])).then(clean)).to_series()
+
+
+def _unread(raw: pl.Series, typed: pl.Series, spec: Column) -> pl.DataFrame:
+    """Return the values that are there in the file and null after reading."""
+    lost = typed.is_null() & raw.is_not_null()
+    if not lost.any():
+        return pl.DataFrame(schema=PROBLEM)
+    frame = pl.DataFrame({"raw": raw.cast(pl.String)}).with_row_index(ROW_NUMBER, offset=1)
+    lost &= _blank_to_null(frame["raw"], spec.nulls).is_not_null()
+    return frame.filter(lost).select(
+        pl.col(ROW_NUMBER).cast(pl.UInt32),
+        pl.lit(typed.name).alias("field"),
+        pl.format("cannot read '{}' as {}", pl.col("raw"), pl.lit(spec.kind)).alias("reason"),
+    )
+
+
+def _walk(table: pl.DataFrame, walk: Walk) -> pl.Series:
+    """Return a day per row, see `Walk`."""
+    pairs = table.select(
+        pl.col(walk.month).str.to_lowercase().alias("month"),
+        pl.col(walk.weekday).str.to_lowercase().alias("weekday"),
+    )
+    days, day, before = [], walk.start, None
+    for row, pair in enumerate(pairs.iter_rows(), start=1):
+        if pair != before:
+            day, before = _next_day(day, pair, row), pair
+        days.append(day)
+    return pl.Series(WALKED_DAY, days, dtype=pl.Date)
+
+
+def _next_day(day: dt.date, pair: tuple[str, str], row: int) -> dt.date:
+    month, weekday = pair
+    if month not in _MONTHS or weekday not in _WEEKDAYS:
+        raise RecoupError(f"row {row}: {month!r}, {weekday!r} is not a month and a weekday")
+    target = _MONTHS.index(month) + 1, _WEEKDAYS.index(weekday)
+    while (day.month, day.weekday()) != target:
+        day += dt.timedelta(days=1)
+    return day

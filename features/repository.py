@@ -1,0 +1,162 @@
+"""The Feast repository: five feature views, the on-demand features, one service per model version.
+
+The order of a service's features is the order of its model's inputs.
+"""
+
+import inspect
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.types import FeastType, Float64, String
+
+from features import moment
+from features.marts import MARTS
+from features.marts.columns import Feature
+from features.marts.timeline import KNOWN, LEARNT
+
+MAX_AGE = {
+    "customer": timedelta(days=31),
+    "asset": timedelta(days=7),
+    "financial": timedelta(days=7),
+    "public": timedelta(days=62),
+    "contact": timedelta(days=7),
+}
+"""How old a view's last materialization may be before its values count as stale."""
+
+_APPLICATION = [
+    "annual_income", "income_verification", "employment_years", "home_ownership",
+    "debt_to_income", "credit_score", "delinquencies_2y", "inquiries_6m",
+    "months_since_delinquency", "months_since_public_record", "open_accounts", "total_accounts",
+    "public_records", "bankruptcies", "revolving_balance", "revolving_utilisation",
+]  # fmt: skip
+_MARKET = ["unemployment_rate", "employment_variation", "employed", "price_index",
+           "confidence_index", "short_rate", "house_price_index", "court_months"]  # fmt: skip
+
+SERVICES: dict[str, dict[str, list[str]]] = {
+    "recovery_v1": {
+        "customer": [
+            *_APPLICATION, "occupation", "phones", "has_email", "do_not_contact", "disputed",
+        ],
+        "asset": [
+            "debt_region", "product", "credit_grade", "credit_sub_grade", "purpose", "policy_exception",
+            "original_amount", "balance", "principal_share", "interest_share", "fee_share",
+            "unpaid_share", "balance_to_income", "instalment_to_income", "interest_rate",
+            "term_months", "instalment", "days_past_due", "legal_status", "awarded_share",
+        ],
+        "financial": [
+            "principal_paid_share", "interest_to_principal", "fees_paid", "instalments_paid",
+            "schedule_paid_share", "last_payment_ratio", "collected_share", "collections",
+        ],
+        "public": ["unemployment_rate", "confidence_index", "short_rate", "house_price_index", "court_months"],
+        "contact": ["attempts", "right_parties", "promises"],
+        "at_valuation": [feature.name for feature in moment.VALUATION],
+    },
+    "contact_v1": {
+        "customer": [
+            "occupation", "marital_status", "education", "has_mortgage", "has_other_loan",
+            "in_default_elsewhere", "phones", "has_email",
+        ],
+        "public": _MARKET,
+        "contact": [
+            "attempts", "right_parties", "promises", "wrong_parties", "last_channel", "last_outcome",
+            "prior_attempts", "prior_campaign_attempts", "prior_outcome", "days_since_prior",
+        ],
+        "at_attempt": [feature.name for feature in moment.ATTEMPT],
+    },
+}  # fmt: skip
+
+
+def at_valuation(columns: dict[str, Any]) -> dict[str, Any]:
+    """Carry `moment.at_valuation` into Feast, which stores this function as source text."""
+    from features import moment
+
+    return {name: list(values) for name, values in moment.at_valuation(columns).items()}
+
+
+def at_attempt(columns: dict[str, Any]) -> dict[str, Any]:
+    """Carry `moment.at_attempt` into Feast, likewise."""
+    from features import moment
+
+    return {name: list(values) for name, values in moment.at_attempt(columns).items()}
+
+
+ON_DEMAND = {
+    "at_valuation": (at_valuation, moment.VALUATION, moment.VALUATION_INPUTS, moment.VALUATION_REQUEST),
+    "at_attempt": (at_attempt, moment.ATTEMPT, moment.ATTEMPT_INPUTS, moment.ATTEMPT_REQUEST),
+}  # fmt: skip
+
+
+def feature(view: str, name: str) -> Feature:
+    """Return the declaration of a feature by its view and name."""
+    declared = MARTS[view].FEATURES if view in MARTS else ON_DEMAND[view][1]
+    return next(found for found in declared if found.name == name)
+
+
+def definitions(marts: Path) -> list[Any]:
+    """Return every Feast object of the repository.
+
+    Parameters
+    ----------
+    marts : Path
+        Folder of the marts' Parquet files.
+    """
+    entities = {
+        key: Entity(name=key, join_keys=[key], value_type=ValueType.STRING)
+        for key in ("borrower_id", "loan_id", "region")
+    }
+    views = {name: _view(name, entities[mart.ENTITY], marts) for name, mart in MARTS.items()}
+    on_demand = {name: _on_demand(name, views) for name in ON_DEMAND}
+    services = [
+        FeatureService(
+            name=name,
+            features=[({**views, **on_demand}[view])[columns] for view, columns in parts.items()],
+        )
+        for name, parts in SERVICES.items()
+    ]
+    return [*entities.values(), *views.values(), *on_demand.values(), *services]
+
+
+def _view(name: str, entity: Entity, marts: Path) -> FeatureView:
+    source = FileSource(
+        name=name,
+        path=str(marts / f"{name}.parquet"),
+        timestamp_field=KNOWN,
+        created_timestamp_column=LEARNT,
+    )
+    return FeatureView(
+        name=name,
+        entities=[entity],
+        schema=[_field(feature) for feature in MARTS[name].FEATURES],
+        source=source,
+        ttl=timedelta(0),
+        description=(MARTS[name].__doc__ or "").split("\n")[0],
+    )
+
+
+def _field(feature: Feature) -> Field:
+    tags = {"unit": feature.unit} if feature.unit else {}
+    return Field(name=feature.name, dtype=_type(feature.kind), description=feature.about, tags=tags)
+
+
+def _type(kind: str) -> FeastType:
+    return String if kind == "category" else Float64
+
+
+def _on_demand(name: str, views: dict[str, FeatureView]) -> OnDemandFeatureView:
+    function, outputs, inputs, request = ON_DEMAND[name]
+    asked = RequestSource(
+        name=f"{name}_request",
+        schema=[Field(name=column, dtype=_type(kind)) for column, kind in request.items()],
+    )
+    return OnDemandFeatureView(
+        name=name,
+        sources=[*[views[view][columns] for view, columns in inputs.items()], asked],
+        # bare fields: Feast compares them with those it infers, which have no description
+        schema=[Field(name=output.name, dtype=_type(output.kind)) for output in outputs],
+        mode="python",
+        udf=function,
+        udf_string=inspect.getsource(function),
+    )

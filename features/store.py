@@ -1,0 +1,298 @@
+"""The only door to Feast: training frames, online rows and materialization.
+
+Everything that crosses it comes in the order of the FeatureService, as floats and text, with null
+for an unknown number and ``missing`` for an unknown category. Features of the moment are computed
+here, by the same functions that the on-demand views carry.
+"""
+
+import json
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from features import asof, marts, online
+from features.errors import RecoupError
+from features.home import Home
+from features.lake import Lake, replace, write_table
+from features.marts import MARTS
+from features.marts.columns import MISSING
+from features.marts.timeline import KNOWN
+
+if TYPE_CHECKING:
+    from feast import FeatureStore as FeastStore
+
+KEYS = ("loan_id", "borrower_id", "region")
+NOBODY = "none"
+"""Key of an entity that a row does not have, such as the debt of an attempt about none."""
+
+
+@dataclass(frozen=True)
+class ServiceColumn:
+    """One model input: its view, name, kind (``number``, ``flag``, ``category``), unit, meaning."""
+
+    view: str
+    name: str
+    kind: str
+    unit: str | None
+    about: str
+
+
+@dataclass(frozen=True)
+class OnlineRows:
+    """What the online store answered.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame, shape (n, features)
+        Model inputs in the service's order.
+    keys : polars.DataFrame, shape (n, 3)
+        ``loan_id``, ``borrower_id`` and ``region`` of each row.
+    unknown : list of bool, n
+        Rows whose id the store has never seen; their features are all missing.
+    stale : dict of str to str
+        Views last materialized too long before the moment, and when that was (ISO 8601, UTC).
+    known_at : list of dict, n
+        For each row, since when each view's values have stood (ISO 8601, UTC).
+    """
+
+    frame: pl.DataFrame
+    keys: pl.DataFrame
+    unknown: list[bool]
+    stale: dict[str, str]
+    known_at: list[dict[str, str]]
+
+
+class FeatureDoor:
+    """Features of one home."""
+
+    def __init__(self, home: Home):
+        self.home = home
+        self.lake = Lake(home)
+
+    def refresh(self) -> None:
+        """Rebuild the marts when the lake has changed, and register the definitions with Feast.
+
+        Raises
+        ------
+        RecoupError
+            When the lake is empty.
+        """
+        mark = self.home.marts / "snapshot.json"
+        now = {"lake": self.lake.snapshot()}
+        if not mark.is_file() or json.loads(mark.read_text()) != now:
+            if not self.lake.batches():
+                raise RecoupError("the lake is empty: run `recoup ingest FILE --source NAME` first")
+            for name, mart in MARTS.items():
+                table = marts.build(name, {feed: self.lake.scan(feed) for feed in mart.FEEDS})
+                write_table(table, self.home.marts / f"{name}.parquet")
+            replace(mark, json.dumps(now).encode())
+        self.apply()
+
+    def apply(self) -> None:
+        """Register the definitions with Feast."""
+        from features.repository import definitions
+
+        self.home.feast.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            # Feast calls every on-demand view experimental, at every apply
+            warnings.filterwarnings("ignore", "On demand feature view", RuntimeWarning)
+            self._feast.apply(definitions(self.home.marts))
+
+    def columns(self, service: str) -> list[ServiceColumn]:
+        """Return a model's inputs in order, as its FeatureService lists them."""
+        from features.repository import SERVICES, feature
+
+        return [
+            ServiceColumn(view, name, declared.kind, declared.unit, declared.about)
+            for view, names in SERVICES[service].items()
+            for name in names
+            for declared in [feature(view, name)]
+        ]
+
+    def frame(self, service: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return features as they were known at each row's own moment.
+
+        Parameters
+        ----------
+        service : str
+            A FeatureService.
+        rows : polars.DataFrame, shape (n, ...)
+            ``moment`` (UTC), ``loan_id`` and ``borrower_id`` (null where a row has none), and the
+            service's request columns.
+
+        Returns
+        -------
+        polars.DataFrame, shape (n, features)
+            In the order of the rows and of the service.
+        """
+        needed = self._needed(service)
+        entities = self._linked_at(rows).select(pl.col("moment").alias(KNOWN), *KEYS)
+        job = self._feast.get_historical_features(
+            entity_df=entities.to_pandas(),
+            features=_references(needed),
+            filter_by_created_timestamp=True,
+        )
+        return self._settled(service, rows, pl.DataFrame(pl.from_arrow(job.to_arrow())))
+
+    def tape_frame(self, service: str, feeds: dict[str, pl.LazyFrame], rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the same features for a tape that is not in the lake.
+
+        Parameters
+        ----------
+        service : str
+            A FeatureService.
+        feeds : dict of str to polars.LazyFrame
+            The tape's feeds. The market, and contacts with debtors whom we know, are our own.
+        rows : polars.DataFrame, shape (n, ...)
+            As for `frame`, with ``region``.
+        """
+        keyed = rows.select("moment", *KEYS).to_arrow()
+        tables = []
+        for view, names in self._needed(service).items():
+            own = self.home.marts / f"{view}.parquet"
+            sources = {name: feeds.get(name, self.lake.empty(name)) for name in MARTS[view].FEEDS}
+            ours = own.is_file() and not any(name in feeds for name in MARTS[view].FEEDS)
+            table = own if ours else marts.build(view, sources)
+            tables.append(asof.Table(table, MARTS[view].ENTITY, MARTS[view].ENTITY, names))
+        return self._settled(service, rows, pl.DataFrame(asof.join(keyed, "moment", tables)))
+
+    def materialize(self, until: datetime) -> None:
+        """Write what is known by ``until`` (UTC) to the online store."""
+        self._feast.materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
+
+    def online(self, service: str, rows: pl.DataFrame) -> OnlineRows:
+        """Return features from the online store.
+
+        Parameters
+        ----------
+        service : str
+            A FeatureService.
+        rows : polars.DataFrame, shape (n, ...)
+            ``moment`` (UTC), ``loan_id`` or ``borrower_id`` (the other keys are looked up), and
+            the service's request columns.
+
+        Raises
+        ------
+        RecoupError
+            When nothing was ever materialized.
+        """
+        needed = self._needed(service)
+        stale = self._stale(list(needed), rows["moment"].max())
+        linked = self._linked_online(rows)
+        answer = online.read(self._feast, _references(needed), linked.select(KEYS))
+        first = {view: names[0] for view, names in needed.items()}
+        return OnlineRows(
+            frame=self._settled(service, rows, answer.values),
+            keys=linked.select(KEYS),
+            unknown=linked["unknown"].to_list(),
+            stale=stale,
+            known_at=[
+                {view: answer.times[name][row] for view, name in first.items() if answer.times[name][row]}
+                for row in range(rows.height)
+            ],
+        )  # fmt: skip
+
+    @cached_property
+    def _feast(self) -> "FeastStore":
+        from feast import FeatureStore, RepoConfig
+
+        return FeatureStore(
+            config=RepoConfig(
+                project="recoup",
+                provider="local",
+                registry=str(self.home.feast / "registry.db"),
+                offline_store={"type": "features.asof_store.AsOfOfflineStore"},
+                online_store={"type": "sqlite", "path": str(self.home.feast / "online.db")},
+                entity_key_serialization_version=3,
+            )
+        )
+
+    def _needed(self, service: str) -> dict[str, list[str]]:
+        """Return, view by view, the stored features that a service's inputs are made of."""
+        from features.repository import ON_DEMAND, SERVICES
+
+        needed: dict[str, dict[str, None]] = {}
+        for view, names in SERVICES[service].items():
+            parts = ON_DEMAND[view][2] if view in ON_DEMAND else {view: names}
+            for part, columns in parts.items():
+                needed.setdefault(part, {}).update(dict.fromkeys(columns))
+        return {view: list(names) for view, names in needed.items()}
+
+    def _settled(self, service: str, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+        """Add the features of the moment and bring all into the service's order and types."""
+        from features.repository import ON_DEMAND, SERVICES
+
+        chosen = found.with_columns(
+            (rows[name] if name != "moment" else rows[name].dt.epoch("us") / 1e6).alias(name)
+            for view in SERVICES[service]
+            if view in ON_DEMAND
+            for name in ON_DEMAND[view][3]
+        )
+        arrays = {column.name: column.to_numpy() for column in chosen}
+        for view in SERVICES[service]:
+            if view in ON_DEMAND:
+                computed = pl.DataFrame(ON_DEMAND[view][0](arrays))
+                chosen = chosen.with_columns(computed)
+        return chosen.select(
+            pl.col(column.name).cast(pl.String).fill_null(MISSING)
+            if column.kind == "category"
+            else pl.col(column.name).cast(pl.Float64).fill_nan(None)
+            for column in self.columns(service)
+        )
+
+    def _linked_at(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Add the region of each row's debt, or else of its debtor, as known at the moment."""
+        rows = rows.with_columns(pl.col("loan_id", "borrower_id").fill_null(NOBODY))
+        if "region" in rows.columns:
+            return rows
+        found = asof.join(
+            rows.select("moment", "loan_id", "borrower_id").to_arrow(),
+            "moment",
+            [
+                asof.Table(self.home.marts / "asset.parquet", "loan_id", "loan_id", ["debt_region"]),
+                asof.Table(self.home.marts / "customer.parquet", "borrower_id", "borrower_id", ["home_region"]),
+            ],
+        )  # fmt: skip
+        return rows.with_columns(_region(pl.DataFrame(found)))
+
+    def _linked_online(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Add the keys that a row's own key leads to, and whether the store knows that key."""
+        unknown = pl.Series("unknown", [False] * rows.height)
+        if "borrower_id" not in rows.columns:
+            debt = online.read(self._feast, ["asset:debtor"], rows.select("loan_id"))
+            rows = rows.with_columns(debt.values["debtor"].alias("borrower_id").fill_null(NOBODY))
+            unknown = debt.unknown
+        if "loan_id" not in rows.columns:
+            unknown = online.read(self._feast, ["customer:home_region"], rows.select("borrower_id")).unknown
+            rows = rows.with_columns(pl.lit(NOBODY).alias("loan_id"))
+        places = online.read(
+            self._feast,
+            ["asset:debt_region", "customer:home_region"],
+            rows.select("loan_id", "borrower_id"),
+        )
+        return rows.with_columns(_region(places.values), unknown.alias("unknown"))
+
+    def _stale(self, views: list[str], moment: datetime) -> dict[str, str]:
+        from features.repository import MAX_AGE
+
+        stale = {}
+        for view in views:
+            done = self._feast.get_feature_view(view).most_recent_end_time
+            if done is None:
+                raise RecoupError("the online store was never filled: run `recoup materialize` first")
+            if moment - done > MAX_AGE[view]:
+                stale[view] = done.isoformat()
+        return stale
+
+
+def _references(needed: dict[str, list[str]]) -> list[str]:
+    return [f"{view}:{name}" for view, names in needed.items() for name in names]
+
+
+def _region(places: pl.DataFrame) -> pl.Series:
+    known = [pl.when(pl.col(name) != MISSING).then(name) for name in ("debt_region", "home_region")]
+    return places.select(pl.coalesce(*known, pl.lit(NOBODY)).alias("region")).to_series()

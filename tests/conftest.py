@@ -1,0 +1,38 @@
+"""Where the tests find real data, and a home of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from features.home import Home
+
+DATA = Path(os.environ.get("RECOUP_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def _real(name: str) -> Path:
+    path = DATA / name
+    if not path.is_file():
+        pytest.skip(f"no {name} in {DATA}; point RECOUP_TEST_DATA at the folder that has it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def lending_club() -> Path:
+    return _real("lending_club_2007_2011h1.csv.gz")
+
+
+@pytest.fixture(scope="session")
+def bank_marketing() -> Path:
+    return _real("bank_marketing_2008_2010.csv.gz")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def token_key():
+    os.environ["RECOUP_TOKEN_KEY"] = "a key for tests only, 32 chars.."
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Home:
+    monkeypatch.setenv("RECOUP_HOME", str(tmp_path / "home"))
+    return Home(tmp_path / "home")
