@@ -91,9 +91,7 @@ class LeafShap:
             base += expected
         return cls(names, base, biases[output], output, first_leaf, columns, table)
 
-    def contributions(
-        self, model: CatBoost, pool: Pool, *, threads: int = 1
-    ) -> tuple[Floats, Floats]:
+    def contributions(self, model: CatBoost, pool: Pool, *, threads: int = 1) -> tuple[Floats, Floats]:
         """Contributions [rows, features] and raw scores [rows]: base + contributions = score."""
         rows = pool.num_row()
         phi, score = np.empty((rows, len(self.feature_names))), np.empty(rows)
@@ -104,9 +102,7 @@ class LeafShap:
         self._explain_blocks(model, pool, threads, store)
         return phi, score
 
-    def top(
-        self, model: CatBoost, pool: Pool, k: int, *, threads: int = 1
-    ) -> tuple[Ints, Floats, Floats]:
+    def top(self, model: CatBoost, pool: Pool, k: int, *, threads: int = 1) -> tuple[Ints, Floats, Floats]:
         """Features [rows, k] of the k contributions largest in absolute value, in falling order
         (the first of equals first), those contributions [rows, k] and raw scores [rows].
 

@@ -1,0 +1,43 @@
+"""What a model has to beat: no knowledge, and a linear model on the same inputs."""
+
+import numpy as np
+import polars as pl
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+_RAREST = 20
+
+
+def constant(train_target: np.ndarray, weight: np.ndarray, rows: int) -> np.ndarray:
+    """Return the training mean for every row."""
+    return np.full(rows, np.average(train_target, weights=weight))
+
+
+def ridge(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.ndarray:
+    """Return ridge regression's predictions, shape (n,)."""
+    return _linear(train, Ridge(alpha=10.0)).fit(train.to_pandas(), target).predict(test.to_pandas())
+
+
+def logistic(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.ndarray:
+    """Return logistic regression's chances, shape (n,)."""
+    model = _linear(train, LogisticRegression(max_iter=1000))
+    return model.fit(train.to_pandas(), target).predict_proba(test.to_pandas())[:, 1]
+
+
+def _linear(train: pl.DataFrame, estimator: Ridge | LogisticRegression) -> Pipeline:
+    numbers = [
+        name
+        for name, dtype in train.schema.items()
+        if dtype != pl.String and train[name].null_count() < train.height
+    ]
+    categories = [name for name, dtype in train.schema.items() if dtype == pl.String]
+    return make_pipeline(
+        make_column_transformer(
+            (make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numbers),
+            (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=_RAREST), categories),
+        ),
+        estimator,
+    )

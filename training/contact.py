@@ -1,0 +1,60 @@
+"""The contact model: chance that an attempt reaches the debtor in person.
+
+A training row is an attempt, seen one second before it was made.
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+from features.errors import RecoupError
+from features.lake import Lake
+from features.marts.contact import JUST_BEFORE
+from training import baselines, metrics
+from training.task import Task
+
+
+def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
+    """Return every attempt whose outcome was known at ``as_of`` (UTC), in the order they were made.
+
+    Raises
+    ------
+    RecoupError
+        When the source has no attempts, or none that did or none that did not reach anybody.
+    """
+    attempts = (
+        lake.scan("contacts", source)
+        .filter(pl.col("known_at") <= as_of)
+        .sort("attempted_at", "file_row")
+        .select(
+            "loan_id",
+            "borrower_id",
+            (pl.col("attempted_at") - JUST_BEFORE).alias("moment"),
+            pl.col("channel").alias("channel_asked"),
+            pl.col("point_kind").fill_null("unknown").alias("point_kind_asked"),
+            pl.col("right_party").cast(pl.Float64).alias("target"),
+            pl.lit(1.0).alias("weight"),
+            pl.col("attempt_id").alias("entity"),
+            pl.lit(True).alias("judged"),
+        )
+        .with_row_index("order")
+        .collect()
+    )
+    if attempts["target"].n_unique() < 2:
+        raise RecoupError(
+            f"source {source!r} has {attempts.height} attempts known by {as_of:%Y-%m-%d}, and no "
+            "two with different outcomes: ingest contacts, or give a later --as-of"
+        )
+    return attempts
+
+
+TASK = Task(
+    name="contact",
+    service="contact_v1",
+    link="logistic",
+    fixed={"loss_function": "Logloss", "eval_metric": "Logloss"},
+    rows=rows,
+    metrics=metrics.contact,
+    baselines={"logistic": baselines.logistic},
+    headline={"roc_auc": True, "log_loss": False},
+)

@@ -1,0 +1,239 @@
+"""One training job: rows, features in time, split, search, evidence, package, registry."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from catboost import CatBoost
+
+from features.errors import RecoupError
+from features.home import Home
+from features.store import FeatureDoor
+from training import baselines, split
+from training.intervals import Intervals
+from training.leaf_shap import LeafShap
+from training.package import Card, ModelPackage, to_pool
+from training.revision import code_revision
+from training.task import Task
+
+Progress = Callable[[str], None]
+_REFERENCE_ROWS = 20_000
+_VERIFIED_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a job produced.
+
+    Attributes
+    ----------
+    package : ModelPackage
+        Fitted on all rows with the parameters that the past chose.
+    metrics : dict of str to dict
+        Out-of-time metrics of the model and of each baseline, on the same rows.
+    test : polars.DataFrame
+        ``realised``, ``score``, ``lower``, ``upper`` and ``weight`` of those rows.
+    search : dict
+        What Optuna did.
+    """
+
+    package: ModelPackage
+    metrics: dict[str, dict[str, float]]
+    test: pl.DataFrame
+    search: dict[str, Any]
+
+
+def run(home: Home, task: Task, *, source: str | None, as_of: datetime | None, trials: int,
+        seed: int, study: str, progress: Progress) -> Trained:  # fmt: skip
+    """Train a model.
+
+    Parameters
+    ----------
+    home : Home
+        Where the lake is.
+    task : Task
+        Which model.
+    source : str, optional
+        Whose data; needed when the lake holds several sources.
+    as_of : datetime, optional
+        Last moment (UTC) whose facts may be used; now when not given.
+    trials : int
+        Optuna trials.
+    seed : int
+        Of search and model: the same seed on the same lake gives the same model.
+    study : str
+        Name of the Optuna study.
+    progress : callable
+        Told a line per step.
+    """
+    door = FeatureDoor(home)
+    feed = "loans" if task.name == "recovery" else "contacts"
+    source = _source(door, feed, source)
+    as_of = as_of or datetime.now(UTC)
+    progress("marts and features")
+    door.refresh()
+    rows = _sampled(task.rows(door.lake, source, as_of), task.most_rows, seed, progress)
+    frame = door.frame(task.service, rows)
+    columns = [vars(column) for column in door.columns(task.service)]
+    learner = _Learner(task, columns, frame, rows, seed)
+    parts = split.by_time(rows["order"].to_numpy(), rows["entity"].to_numpy())
+    progress(
+        f"{rows.height:,} rows of {rows['entity'].n_unique():,}: fit {parts.fit.sum():,}, "
+        f"validate {parts.validate.sum():,}, test {parts.test.sum():,}"
+    )
+    return _Job(home, task, learner, parts, source, as_of, progress).run(trials, study, door)
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """A task's rows, ready to be fitted on any part of them."""
+
+    task: Task
+    columns: list[dict[str, Any]]
+    frame: pl.DataFrame
+    rows: pl.DataFrame
+    seed: int
+
+    def fixed(self) -> dict[str, Any]:
+        return self.task.fixed | {
+            "random_seed": self.seed,
+            "thread_count": 2,
+            "max_ctr_complexity": 1,
+            "allow_writing_files": False,
+            "verbose": False,
+            "monotone_constraints": self.task.monotone,
+        }
+
+    def pool(self, part: np.ndarray):
+        weight = self.rows["weight"].to_numpy()[part]
+        return to_pool(
+            self.frame.filter(part),
+            [column["name"] for column in self.columns if column["kind"] == "category"],
+            self.rows["target"].to_numpy()[part],
+            None if self.task.link == "logistic" else np.sqrt(weight / weight.mean()),
+        )
+
+    def fit(self, part: np.ndarray, parameters: dict[str, Any]) -> CatBoost:
+        return CatBoost(self.fixed() | parameters).fit(self.pool(part))
+
+
+@dataclass(frozen=True)
+class _Job:
+    home: Home
+    task: Task
+    learner: _Learner
+    parts: split.Split
+    source: str
+    as_of: datetime
+    progress: Progress
+
+    def run(self, trials: int, study: str, door: FeatureDoor) -> Trained:
+        from training.tuning import tune
+
+        learner, parts = self.learner, self.parts
+        found = tune(
+            learner.pool(parts.fit), learner.pool(parts.validate), learner.fixed(),
+            trials=trials, seed=learner.seed, journal=self.home.optuna / "journal.log",
+            study=study, progress=self.progress,
+        )  # fmt: skip
+        self.progress("intervals and out-of-time test")
+        card = self._card(found.parameters, door)
+        past = self._package(parts.fit, card)
+        judged = learner.rows["judged"].to_numpy()
+        if self.task.link == "share":
+            card = replace(card, intervals=self._intervals(past, parts.validate & judged).to_card())
+        tested = self._package(parts.train, card)
+        metrics, test = self._evidence(tested, parts.test & judged)
+        self.progress("final fit and explanation table")
+        final = self._package(np.ones(learner.rows.height, bool), replace(card, metrics=metrics))
+        search = {"trials": found.trials, "pruned": found.pruned, "validation_loss": found.loss}
+        return Trained(final, metrics, test, search)
+
+    def _card(self, parameters: dict[str, Any], door: FeatureDoor) -> Card:
+        rows, learner = self.learner.rows, self.learner
+        horizons = sorted(set(rows["horizon_months_asked"])) if "horizon_months_asked" in rows.columns else []
+        return Card(
+            name=self.task.name,
+            service=self.task.service,
+            columns=learner.columns,
+            link=self.task.link,
+            source=self.source,
+            as_of=self.as_of.isoformat(),
+            seed=learner.seed,
+            lake=door.lake.snapshot(),
+            code=code_revision(),
+            rows=rows.height,
+            horizons=horizons,
+            parameters=learner.fixed() | parameters,
+            population=_population(learner.frame, learner.columns),
+        )
+
+    def _package(self, part: np.ndarray, card: Card) -> ModelPackage:
+        learner = self.learner
+        model = learner.fit(part, card.parameters)
+        shap = LeafShap.build(model)
+        shap.verify(model, learner.pool(part & (np.cumsum(part) <= _VERIFIED_ROWS)))
+        package = ModelPackage(model, shap, card, pl.DataFrame())
+        reference = learner.frame.filter(part & learner.rows["judged"].to_numpy())
+        reference = reference.sample(min(_REFERENCE_ROWS, reference.height), seed=learner.seed)
+        if card.horizons:
+            reference = reference.with_columns(horizon_months=pl.lit(max(card.horizons)))
+        scores = pl.Series("score", package.scores(reference, threads=2))
+        return replace(package, reference=reference.with_columns(scores))
+
+    def _intervals(self, past: ModelPackage, part: np.ndarray) -> Intervals:
+        realised = self.learner.rows["target"].to_numpy()[part]
+        return Intervals.calibrate(past.scores(self.learner.frame.filter(part)), realised)
+
+    def _evidence(
+        self, tested: ModelPackage, part: np.ndarray
+    ) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
+        """Measure the model and its baselines on the same rows, which none of them has seen."""
+        learner = self.learner
+        target, weight = (learner.rows[name].to_numpy() for name in ("target", "weight"))
+        train = self.parts.train & learner.rows["judged"].to_numpy()
+        inputs, unseen = learner.frame.filter(train), learner.frame.filter(part)
+        scores = tested.scores(unseen, threads=2)
+        sides = {self.task.name: scores, "mean": baselines.constant(target[train], weight[train], part.sum())}
+        sides |= {name: side(inputs, target[train], unseen) for name, side in self.task.baselines.items()}
+        table = pl.DataFrame({"realised": target[part], "score": scores, "weight": weight[part]})
+        if tested.card.intervals:
+            lower, upper = tested.interval(unseen, scores)
+            table = table.with_columns(lower=lower, upper=upper)
+        measured = {name: self.task.metrics(target[part], side, weight[part]) for name, side in sides.items()}
+        return measured, table
+
+
+def _source(door: FeatureDoor, feed: str, source: str | None) -> str:
+    held = door.lake.sources(feed)
+    if source is None and len(held) > 1:
+        raise RecoupError(f"the lake holds {feed} of {', '.join(held)}: say which with --source")
+    if not held or (source or held[0]) not in held:
+        wanted = f" of source {source!r}" if source else ""
+        raise RecoupError(f"the lake holds no {feed}{wanted}: run `recoup ingest FILE --source NAME` first")
+    return source or held[0]
+
+
+def _sampled(rows: pl.DataFrame, most: int, seed: int, progress: Progress) -> pl.DataFrame:
+    """Keep whole entities up to about ``most`` rows; where rows are many, a sample teaches as well."""
+    if rows.height <= most:
+        return rows
+    progress(f"a sample of about {most:,} out of {rows.height:,} rows")
+    share = int(most / rows.height * 2**32)
+    chosen = rows["entity"].hash(seed=seed) % 2**32 < share
+    return rows.filter(chosen)
+
+
+def _population(frame: pl.DataFrame, columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Describe each input's range (1st and 99th percentile) or categories in training."""
+    described: dict[str, Any] = {}
+    for column in columns:
+        values = frame[column["name"]]
+        if column["kind"] == "category":
+            described[column["name"]] = sorted(values.unique())
+        elif values.drop_nulls().len():
+            described[column["name"]] = [values.quantile(0.01), values.quantile(0.99)]
+    return described

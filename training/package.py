@@ -1,0 +1,206 @@
+"""The model package: everything that a score needs, in one folder of safe formats.
+
+``model.cbm`` (CatBoost's native file), ``leaf_shap.npz`` (exact contributions), ``card.json`` (what
+the model is, its inputs in order, what it was trained on), ``reference.parquet`` (inputs and scores
+that later ones are compared with).
+"""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from catboost import CatBoost, Pool
+
+from features.errors import RecoupError
+from training.intervals import Intervals
+from training.leaf_shap import LeafShap
+
+Floats = np.ndarray
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is.
+
+    Attributes
+    ----------
+    name : str
+        ``recovery`` or ``contact``.
+    service : str
+        The Feast FeatureService that defines the inputs.
+    columns : list of dict
+        ``name``, ``kind``, ``view``, ``unit``, ``about`` of each input, in order.
+    link : str
+        ``share`` (the raw score clipped to [0, 1]) or ``logistic``.
+    source, as_of, seed, lake, code
+        Data source, last day known (ISO 8601), seed, lake snapshot, code revision.
+    horizons : list of float
+        Months ahead that the model learnt from; empty for a model without horizons.
+    metrics : dict
+        Out-of-time metrics of the model and its baselines.
+    """
+
+    name: str
+    service: str
+    columns: list[dict[str, Any]]
+    link: str
+    source: str
+    as_of: str
+    seed: int
+    lake: str
+    code: str
+    rows: int
+    horizons: list[float] = field(default_factory=list)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    population: dict[str, Any] = field(default_factory=dict)
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Scores with their contributions, in the score's own unit.
+
+    ``base + contributions.sum(axis=1) == scores`` within 1e-9 for every row.
+    """
+
+    scores: Floats
+    contributions: Floats
+    base: float
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model with its explanation table and card."""
+
+    model: CatBoost
+    shap: LeafShap
+    card: Card
+    reference: pl.DataFrame
+
+    def save(self, folder: Path) -> None:
+        """Write the package."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save_model(str(folder / "model.cbm"), format="cbm")
+        self.shap.save(folder / "leaf_shap.npz")
+        self.reference.write_parquet(folder / "reference.parquet")
+        (folder / "card.json").write_text(json.dumps(asdict(self.card), indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> "ModelPackage":
+        """Read a package.
+
+        Raises
+        ------
+        RecoupError
+            When a file is missing or does not belong to the others.
+        """
+        try:
+            model = CatBoost()
+            model.load_model(str(folder / "model.cbm"), format="cbm")
+            card = Card(**json.loads((folder / "card.json").read_text()))
+            shap = LeafShap.load(folder / "leaf_shap.npz")
+            reference = pl.read_parquet(folder / "reference.parquet")
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the answer is one
+            raise RecoupError(f"{folder}: not a usable model package: {error}") from error
+        names = [column["name"] for column in card.columns]
+        if names != model.feature_names_ or tuple(names) != shap.feature_names:
+            raise RecoupError(f"{folder}: model, explanation table and card name different inputs")
+        return cls(model, shap, card, reference)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short hash of the trees, splits and category tables: equal for equal models."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.json"
+            self.model.save_model(str(path), format="json")
+            content = json.loads(path.read_text())
+        del content["model_info"]  # holds the time and the machine of the fit
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def names(self) -> list[str]:
+        """Input names in order."""
+        return [column["name"] for column in self.card.columns]
+
+    def pool(self, frame: pl.DataFrame) -> Pool:
+        """Return model inputs as CatBoost takes them; see `to_pool`."""
+        return to_pool(frame.select(self.names), self._categories)
+
+    def scores(self, frame: pl.DataFrame, threads: int = 1) -> Floats:
+        """Return the scores of model inputs, shape (n,), each in [0, 1]."""
+        raw = self.model.predict(self.pool(frame), prediction_type="RawFormulaVal", thread_count=threads)
+        return self._linked(raw)
+
+    def explain(self, frame: pl.DataFrame, threads: int = 1) -> Explained:
+        """Return scores with exact contributions, shape (n, features).
+
+        The raw contributions are scaled by the chord of the link between base and score, so that
+        they add up in the score's own unit.
+
+        Raises
+        ------
+        ArithmeticError
+            When contributions and base do not add up to the score.
+        """
+        phi, raw = self.shap.contributions(self.model, self.pool(frame), threads=threads)
+        scores, base = self._linked(raw), float(self._linked(np.array([self.shap.base]))[0])
+        phi *= self._chord(raw, scores, base)[:, None]
+        gap = np.abs(base + phi.sum(axis=1) - scores)
+        if not (gap <= 1e-9).all():
+            raise ArithmeticError(f"contributions miss the score by {gap.max():.3g}")
+        return Explained(scores, phi, base)
+
+    def reasons(self, frame: pl.DataFrame, count: int, threads: int = 1) -> tuple[np.ndarray, Floats, Floats]:
+        """Return the inputs [n, count] that move each score most, how much [n, count], the scores."""
+        indices, phi, raw = self.shap.top(self.model, self.pool(frame), count, threads=threads)
+        scores, base = self._linked(raw), float(self._linked(np.array([self.shap.base]))[0])
+        return indices, phi * self._chord(raw, scores, base)[:, None], scores
+
+    def interval(self, frame: pl.DataFrame, scores: Floats) -> tuple[Floats, Floats]:
+        """Return the 90 % interval around each score, within [0, 1]."""
+        return Intervals.from_card(self.card.intervals).around(frame, scores)
+
+    @cached_property
+    def _categories(self) -> list[str]:
+        return [column["name"] for column in self.card.columns if column["kind"] == "category"]
+
+    def _linked(self, raw: Floats) -> Floats:
+        if self.card.link == "logistic":
+            return 1 / (1 + np.exp(-raw))
+        return np.clip(self.card.scale * raw, 0.0, 1.0)
+
+    def _chord(self, raw: Floats, scores: Floats, base: float) -> Floats:
+        """Return slope of the link from the base to each score; its tangent where the two meet."""
+        tangent = base * (1 - base) if self.card.link == "logistic" else self.card.scale
+        rise = raw - self.shap.base
+        near = np.abs(rise) < 1e-12
+        return np.where(near, tangent, (scores - base) / np.where(near, 1.0, rise))
+
+
+def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = None,
+            weight: Floats | None = None) -> Pool:  # fmt: skip
+    """Return a CatBoost pool of model inputs.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame, shape (n, features)
+        As the door to Feast gives it.
+    categories : list of str
+        Which columns are categories.
+    target, weight : ndarray, shape (n,), optional
+        For training.
+    """
+    if frame.height == 1 and target is None:
+        row = [float("nan") if value is None else value for value in frame.row(0)]
+        places = [frame.columns.index(name) for name in categories]
+        return Pool([row], cat_features=places, feature_names=frame.columns)
+    table = frame.with_columns(pl.col(categories).cast(pl.Categorical)).to_pandas()
+    return Pool(table, label=target, weight=weight, cat_features=categories)

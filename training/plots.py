@@ -1,0 +1,85 @@
+"""Plots that go with a trained model."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import polars as pl
+
+from training.job import Trained
+
+_SHOWN_ROWS = 2_000
+
+
+def save(trained: Trained, folder: Path) -> list[Path]:
+    """Write the calibration and SHAP summary plots.
+
+    Returns
+    -------
+    list of Path
+        PNG files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        calibration(trained, folder / "calibration.png"),
+        shap_summary(trained, folder / "shap_summary.png"),
+    ]
+
+
+def calibration(trained: Trained, path: Path) -> Path:
+    """Plot mean score against mean outcome by tenth of the score, on the out-of-time test."""
+    figure, axes = _figure()
+    tenths = (
+        trained.test.sort("score")
+        .with_row_index("place")
+        .with_columns((pl.col("place") * 10 // pl.len()).alias("tenth"))
+        .group_by("tenth", maintain_order=True)
+        .agg(pl.col("score", "realised").mean())
+    )
+    top = max(tenths["score"].max(), tenths["realised"].max()) * 1.05
+    axes.plot([0, top], [0, top], color="grey", linewidth=1, label="perfect")
+    axes.plot(tenths["score"], tenths["realised"], marker="o", label="tenths of the score")
+    axes.set(xlabel="mean score", ylabel="mean outcome", xlim=(0, top), ylim=(0, top))
+    axes.set_title(f"{trained.package.card.name}: calibration out of time ({trained.test.height:,} rows)")
+    axes.legend()
+    return _written(figure, path)
+
+
+def shap_summary(trained: Trained, path: Path) -> Path:
+    """Plot the contributions of the inputs that matter most, one dot a row."""
+    import matplotlib.pyplot as plt
+    import shap
+
+    package = trained.package
+    rows = package.reference.drop("score").head(_SHOWN_ROWS)
+    explained = package.explain(rows)
+    values = rows.select(pl.col(pl.String).cast(pl.Categorical).to_physical(), pl.exclude(pl.String))
+    shap.plots.beeswarm(
+        shap.Explanation(
+            values=explained.contributions,
+            base_values=np.full(rows.height, explained.base),
+            data=values.select(package.names).cast(pl.Float64).to_numpy(),
+            feature_names=package.names,
+        ),
+        max_display=15,
+        show=False,
+        group_remaining_features=False,
+    )
+    figure = plt.gcf()
+    figure.suptitle(f"{package.card.name}: what moves the score, and which way")
+    return _written(figure, path)
+
+
+def _figure():
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(6, 5))
+
+
+def _written(figure, path: Path) -> Path:
+    import matplotlib.pyplot as plt
+
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    plt.close(figure)
+    return path

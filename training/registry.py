@@ -1,0 +1,136 @@
+"""MLflow on SQLite: every training run with its evidence, every model version, and the alias in force."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from features.errors import RecoupError
+from features.home import Home
+from training.job import Trained
+from training.package import ModelPackage
+
+CHAMPION = "champion"
+_EXPERIMENT = "recoup"
+_PACKAGE = "package"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A model version of the registry with its package."""
+
+    name: str
+    version: str
+    run_id: str
+    package: ModelPackage
+
+    @property
+    def label(self) -> str:
+        """How scores name the version, such as ``recovery/3``."""
+        return f"{self.name}/{self.version}"
+
+
+@contextlib.contextmanager
+def started(home: Home, name: str) -> Iterator[str]:
+    """Open a run and give its id."""
+    mlflow = _mlflow(home)
+    with mlflow.start_run(run_name=name) as run:
+        yield run.info.run_id
+
+
+def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> Registered:
+    """Log a job's evidence to the open run, register the model, and put it in force.
+
+    Parameters
+    ----------
+    home : Home
+    trained : Trained
+    plots : list of Path
+        Images to keep with the run.
+    scratch : Path
+        An empty folder to write the package in before it is logged.
+    """
+    mlflow = _mlflow(home)
+    card = trained.package.card
+    trained.package.save(scratch)
+    mlflow.log_params({key: str(value)[:250] for key, value in _parameters(trained).items()})
+    mlflow.log_metrics(_metrics(trained))
+    mlflow.set_tags({"lake": card.lake, "service": card.service, "code": card.code})
+    mlflow.log_artifacts(str(scratch), _PACKAGE)
+    for plot in plots:
+        mlflow.log_artifact(str(plot), "plots")
+    needs = [f"catboost=={installed('catboost')}"]
+    logged = mlflow.catboost.log_model(trained.package.model, name="model", pip_requirements=needs)
+    run_id = mlflow.active_run().info.run_id
+    found = mlflow.register_model(logged.model_uri, card.name, tags={"service": card.service})
+    mlflow.MlflowClient().set_registered_model_alias(card.name, CHAMPION, found.version)
+    return Registered(card.name, str(found.version), run_id, trained.package)
+
+
+def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
+    """Return a registered model.
+
+    Parameters
+    ----------
+    home : Home
+    name : str
+        ``recovery`` or ``contact``.
+    which : str
+        A version number, or an alias.
+
+    Raises
+    ------
+    RecoupError
+        When there is no such version: the model was not trained yet.
+    """
+    mlflow = _mlflow(home)
+    client = mlflow.MlflowClient()
+    try:
+        found = (
+            client.get_model_version(name, which)
+            if which.isdigit()
+            else client.get_model_version_by_alias(name, which)
+        )
+    except mlflow.exceptions.MlflowException as error:
+        raise RecoupError(
+            f"no {name} model {which!r} in {home.mlflow}: run `recoup train {name}` first"
+        ) from error
+    folder = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_PACKAGE)
+    return Registered(name, str(found.version), found.run_id, ModelPackage.load(Path(folder)))
+
+
+def _mlflow(home: Home) -> Any:
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow
+    import mlflow.catboost
+
+    # MLflow and the migrations it runs on a new database report at INFO on every call
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    home.mlflow.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{home.mlflow / 'mlflow.db'}")
+    if mlflow.get_experiment_by_name(_EXPERIMENT) is None:
+        mlflow.create_experiment(_EXPERIMENT, artifact_location=(home.mlflow / "artifacts").as_uri())
+    mlflow.set_experiment(_EXPERIMENT)
+    return mlflow
+
+
+def _parameters(trained: Trained) -> dict[str, Any]:
+    card = trained.package.card
+    origin = {
+        name: getattr(card, name) for name in ("source", "as_of", "seed", "rows", "service", "lake", "code")
+    }
+    return origin | card.parameters | {"optuna_trials": trained.search["trials"]}
+
+
+def _metrics(trained: Trained) -> dict[str, float]:
+    named = {
+        f"{side}.{metric}": value
+        for side, values in trained.metrics.items()
+        for metric, value in values.items()
+    }
+    return named | {"validation_loss": trained.search["validation_loss"]}

@@ -1,0 +1,52 @@
+"""What tells one model's training from another's; `training.job` does the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from features.lake import Lake
+
+Metrics = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
+Baseline = Callable[[pl.DataFrame, np.ndarray, pl.DataFrame], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model to be trained.
+
+    Attributes
+    ----------
+    name, service : str
+        The model, and the Feast FeatureService of its inputs.
+    link : str
+        See `training.package.Card`.
+    fixed : dict
+        CatBoost parameters that are not searched.
+    rows : callable
+        ``rows(lake, source, as_of)`` gives the labelled rows: the columns that the door to Feast
+        asks for, and ``target``, ``weight``, ``entity``, ``order`` (time order of entities) and
+        ``judged`` (rows on which metrics are taken, one an entity).
+    metrics : callable
+        ``metrics(realised, scores, weight)``.
+    baselines : dict of str to callable
+        ``baseline(train, target, test)`` gives scores.
+    headline : list of str
+        Metrics on which the model has to beat its baselines, and whether larger is better.
+    monotone : dict of str to int
+        Inputs in which the score may only rise (1) or fall (-1).
+    """
+
+    name: str
+    service: str
+    link: str
+    fixed: dict[str, Any]
+    rows: Callable[[Lake, str, datetime], pl.DataFrame]
+    metrics: Metrics
+    baselines: dict[str, Baseline]
+    headline: dict[str, bool]
+    monotone: dict[str, int] = field(default_factory=dict)
+    most_rows: int = 100_000

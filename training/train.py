@@ -1,0 +1,47 @@
+"""`recoup train`: one job from the lake to a registered version."""
+
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from features.home import Home
+from training import contact, job, plots, recovery, registry
+
+TASKS = {task.name: task for task in (recovery.TASK, contact.TASK)}
+
+
+def train(name: str, home: Home, *, source: str | None = None, as_of: datetime | None = None,
+          trials: int = 12, seed: int = 7, progress: job.Progress = print,
+          ) -> tuple[job.Trained, registry.Registered]:  # fmt: skip
+    """Tune, fit, evaluate, explain, track and register a model.
+
+    Parameters
+    ----------
+    name : str
+        ``recovery`` or ``contact``.
+    home : Home
+    source : str, optional
+        Whose data; needed when the lake holds several sources.
+    as_of : datetime, optional
+        Last moment (UTC) whose facts may be used.
+    trials : int
+        Optuna trials.
+    seed : int
+        The same seed on the same lake gives the same model.
+    progress : callable
+        Told a line per step.
+
+    Returns
+    -------
+    trained : Trained
+    registered : Registered
+        The version that now has the alias ``champion``.
+    """
+    with registry.started(home, name) as run_id, tempfile.TemporaryDirectory() as scratch:
+        trained = job.run(
+            home, TASKS[name], source=source, as_of=as_of, trials=trials, seed=seed,
+            study=f"{name}-{run_id}", progress=progress,
+        )  # fmt: skip
+        progress("plots and registry")
+        images = plots.save(trained, home.reports / "training" / name)
+        return trained, registry.register(home, trained, images, Path(scratch) / "package")
