@@ -1,0 +1,114 @@
+"""Bentos: built from registered models, self-contained, and what is inside one.
+
+A Bento holds the code of the floors it needs, the lock, and one model package under ``model/``. It
+reads features and writes its journal in the ``RECOUP_HOME`` of where it runs.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from features import home as homes
+from features.errors import RecoupError
+from features.home import Home
+from training.package import ModelPackage
+from training.registry import Registered
+
+SERVICES = {
+    "recovery": ("recoup_pricing", "serving.pricing_service:PricingService"),
+    "contact": ("recoup_dispatch", "serving.dispatch_service:DispatchService"),
+}
+_CODE = ("features", "training", "serving")
+_MODEL = "model"
+
+
+def build(home: Home, registered: Registered) -> str:
+    """Build the Bento that serves a model version, unless it was built already.
+
+    Parameters
+    ----------
+    home : Home
+        Bentos are kept in its ``bentoml`` folder.
+    registered : Registered
+
+    Returns
+    -------
+    str
+        The Bento's tag. Its version names the model's version and fingerprint.
+    """
+    bentoml = _bentoml(home)
+    name, service = SERVICES[registered.name]
+    version = f"v{registered.version}-{registered.package.fingerprint}"
+    tag = f"{name}:{version}"
+    if any(str(found.tag) == tag for found in bentoml.bentos.list()):
+        return tag
+    with tempfile.TemporaryDirectory() as folder:
+        context = Path(folder)
+        _stage(context, registered)
+        bentoml.bentos.build(
+            service=service,
+            version=version,
+            build_ctx=str(context),
+            include=["*"],
+            labels={"model": registered.label.replace("/", "-"), "run": registered.run_id},
+            python={"requirements_txt": "./requirements.lock", "lock_packages": False},
+        )
+    return tag
+
+
+def path(home: Home, tag: str) -> Path:
+    """Return the folder of a Bento."""
+    return Path(_bentoml(home).bentos.get(tag).path)
+
+
+def contents() -> tuple[Home, ModelPackage, str]:
+    """Return the home, the model package and the model's label of the Bento that runs this code.
+
+    Raises
+    ------
+    RecoupError
+        When the code does not run inside a Bento.
+    """
+    folder = Path(__file__).parents[1] / _MODEL
+    if not folder.is_dir():
+        raise RecoupError("no model beside the code: build a Bento with `recoup build` and serve that")
+    label = json.loads((folder / "label.json").read_text())
+    return homes.current(), ModelPackage.load(folder), label
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Answer what the caller can mend as a client error, and what we must mend as unavailable."""
+    from bentoml.exceptions import NotFound, ServiceUnavailable
+
+    from serving.scoring import UnknownLoan
+
+    try:
+        yield
+    except UnknownLoan as error:
+        raise NotFound(str(error)) from error
+    except RecoupError as error:
+        raise ServiceUnavailable(str(error)) from error
+
+
+def _stage(context: Path, registered: Registered) -> None:
+    root = Path(__file__).parents[1]
+    for name in _CODE:
+        shutil.copytree(root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "requirements.lock", context)
+    registered.package.save(context / _MODEL)
+    (context / _MODEL / "label.json").write_text(json.dumps(registered.label))
+
+
+def _bentoml(home: Home):
+    # BentoML reads these when it is imported
+    os.environ["BENTOML_HOME"] = str(home.bentoml)
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    home.bentoml.mkdir(parents=True, exist_ok=True)
+    import bentoml
+
+    return bentoml

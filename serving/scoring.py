@@ -1,0 +1,185 @@
+"""A score with all that travels with it: explained, checked, journalled, and made again.
+
+A decision's record holds the model's inputs as they were read, so the score can be rebuilt to the
+last bit from the journal and the registered model alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from features.errors import RecoupError
+from features.store import OnlineRows
+from serving.journal import Journal
+from training.package import Explained, ModelPackage
+
+REASONS = 5
+
+
+class UnknownLoan(RecoupError):
+    """The online store has never seen an id."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One input's share of a score; ``effect`` is in the reader's unit (money, or probability)."""
+
+    feature: str
+    about: str
+    value: float | str | None
+    effect: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A score and what it rests on.
+
+    ``base_effect`` and the effects of *all* inputs add up to the score in the reader's unit; the
+    largest few are given as reasons, and ``other_effect`` is the rest.
+    """
+
+    decision_id: str
+    score: float
+    base_effect: float
+    reasons: list[Reason]
+    other_effect: float
+    model_version: str
+    known_at: dict[str, str]
+    stale: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores of one model version, journalled."""
+
+    package: ModelPackage
+    label: str
+    journal: Journal
+
+    def decide(self, kind: str, subject: str, rows: OnlineRows, row: int, unit: float,
+               explained: Explained, context: dict[str, Any]) -> Decision:  # fmt: skip
+        """Journal one row's score and give it with its reasons.
+
+        Parameters
+        ----------
+        kind : str
+            What was asked, such as ``price``.
+        subject : str
+            The loan.
+        rows : OnlineRows
+            The features that were scored; ``row`` says which of them.
+        unit : float
+            What a score of 1 is worth to the reader: the money owed, or 1 for a probability.
+        explained : Explained
+            Scores and contributions of all rows.
+        context : dict
+            What else the answer says; goes to the journal.
+
+        Raises
+        ------
+        RecoupError
+            When the journal cannot be written.
+        """
+        score, effects = float(explained.scores[row]), explained.contributions[row] * unit
+        record = {
+            "kind": kind,
+            "subject": subject,
+            "model_version": self.label,
+            "fingerprint": self.package.fingerprint,
+            "features": rows.frame.row(row, named=True),
+            "known_at": rows.known_at[row],
+            "stale": rows.stale,
+            "score": score,
+            "base": explained.base,
+            "unit": unit,
+            "contributions": explained.contributions[row].tolist(),
+            **context,
+        }
+        reasons = self._reasons(record["features"], effects)
+        shown = sum(reason.effect for reason in reasons)
+        return Decision(
+            decision_id=self.journal.append(record),
+            score=score,
+            base_effect=explained.base * unit,
+            reasons=reasons,
+            other_effect=float(effects.sum() - shown),
+            model_version=self.label,
+            known_at=rows.known_at[row],
+            stale=rows.stale,
+        )
+
+    def _reasons(self, features: dict[str, Any], effects: np.ndarray) -> list[Reason]:
+        order = np.argsort(-np.abs(effects), kind="stable")[:REASONS]
+        columns = [self.package.card.columns[place] for place in order]
+        return [
+            Reason(column["name"], column["about"], features[column["name"]], float(effects[place]))
+            for column, place in zip(columns, order, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A decision made again, and whether every bit is the same."""
+
+    decision: dict[str, Any]
+    score: float
+    same_score: bool
+    same_contributions: bool
+
+
+def replay(decision: dict[str, Any], package: ModelPackage) -> Replayed:
+    """Rebuild a decision's score from its record.
+
+    Parameters
+    ----------
+    decision : dict
+        A journal record.
+    package : ModelPackage
+        The model version that it names.
+
+    Raises
+    ------
+    RecoupError
+        When the package is not the model that decided.
+    """
+    if package.fingerprint != decision["fingerprint"]:
+        raise RecoupError(
+            f"{decision['model_version']} is now {package.fingerprint}, the decision was made by "
+            f"{decision['fingerprint']}: the registered model was changed"
+        )
+    again = package.explain(frame_of(decision["features"], package))
+    return Replayed(
+        decision=decision,
+        score=float(again.scores[0]),
+        same_score=float(again.scores[0]) == decision["score"],
+        same_contributions=again.contributions[0].tolist() == decision["contributions"],
+    )
+
+
+def frame_of(features: dict[str, Any], package: ModelPackage) -> pl.DataFrame:
+    """Return journalled features as the model's one-row input."""
+    kinds = {column["name"]: column["kind"] for column in package.card.columns}
+    return pl.DataFrame(
+        {
+            name: pl.Series(name, [features[name]], pl.String if kind == "category" else pl.Float64)
+            for name, kind in kinds.items()
+        }
+    )
+
+
+def require_known(subjects: list[str], rows: OnlineRows) -> None:
+    """Refuse ids that the online store has never seen.
+
+    Raises
+    ------
+    UnknownLoan
+        Naming the first of them.
+    """
+    for subject, unknown in zip(subjects, rows.unknown, strict=True):
+        if unknown:
+            raise UnknownLoan(
+                f"loan {subject!r} is not in the online store: is the id right, and was the store "
+                "materialized after the loan came in?"
+            )

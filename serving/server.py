@@ -1,0 +1,106 @@
+"""Bentos as processes on this machine."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from features.errors import RecoupError
+from features.home import Home
+from serving import auth, bento
+
+_START_SECONDS = 90
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def check_port(port: int) -> None:
+    """Refuse a port that is taken.
+
+    Raises
+    ------
+    RecoupError
+        Naming the port.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise RecoupError(f"port {port} is in use: stop what listens there, or give another port") from error
+
+
+def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:
+    """Start serving a Bento; its output goes to ``log``.
+
+    Raises
+    ------
+    RecoupError
+        When the port is taken, or no API key is set.
+    """
+    auth.api_key()
+    check_port(port)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {
+        "RECOUP_HOME": str(home.root),
+        "BENTOML_HOME": str(home.bentoml),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+    command = [sys.executable, "-m", "bentoml", "serve", str(bento.path(home, tag)), "--port", str(port)]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*command, "--host", "127.0.0.1"],
+            env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+
+def wait_ready(process: subprocess.Popen, port: int, log: Path) -> None:
+    """Wait until a service answers that it is ready.
+
+    Raises
+    ------
+    RecoupError
+        When it ends, or is not ready in time; with the last lines of its log.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    raise RecoupError(f"the service on port {port} did not start; the end of {log}:\n{tail}")
+
+
+@contextmanager
+def running(home: Home, tag: str, port: int) -> Iterator[str]:
+    """Serve a Bento for the length of a block; gives its address."""
+    log = home.reports / "serving" / f"{tag.split(':')[0]}.log"
+    process = start(home, tag, port, log)
+    try:
+        wait_ready(process, port, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a service and its workers."""
+    process.terminate()
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        process.wait()
