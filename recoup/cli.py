@@ -3,7 +3,7 @@
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 Source = Annotated[str, typer.Option(help="a mapping's name, or the path of a YAML file")]
 Out = Annotated[Path, typer.Option(help="folder for the results")]
-Day = Annotated[Optional[str], typer.Option(metavar="DATE", help="a day, YYYY-MM-DD, in UTC")]
+Day = Annotated[str | None, typer.Option(metavar="DATE", help="a day, YYYY-MM-DD, in UTC")]
 Seed = Annotated[int, typer.Option(help="the same seed gives the same result")]
 
 
@@ -51,7 +51,7 @@ def day_end(day: str | None) -> datetime | None:
 
 
 @app.command()
-def ingest(file: Path, source: Source, feed: Optional[str] = None) -> None:
+def ingest(file: Path, source: Source, feed: str | None = None) -> None:
     """Take a file into the lake."""
     from features.lake import Lake
 
@@ -65,7 +65,7 @@ def ingest(file: Path, source: Source, feed: Optional[str] = None) -> None:
 
 
 @app.command()
-def train(model: str, source: Optional[str] = None, as_of: Day = None, trials: int = 12, seed: Seed = 7) -> None:
+def train(model: str, source: str | None = None, as_of: Day = None, trials: int = 12, seed: Seed = 7) -> None:
     """Tune, fit, evaluate, explain, track and register a model: recovery or contact."""
     from recoup.tables import metrics_table
     from training.train import TASKS
@@ -74,7 +74,9 @@ def train(model: str, source: Optional[str] = None, as_of: Day = None, trials: i
     if model not in TASKS:
         raise RecoupError(f"no model {model!r}: train one of {', '.join(TASKS)}")
     home = homes.current()
-    trained, version = job(model, home, source=source, as_of=day_end(as_of), trials=trials, seed=seed, progress=say)
+    trained, version = job(
+        model, home, source=source, as_of=day_end(as_of), trials=trials, seed=seed, progress=say
+    )
     print(metrics_table(trained.metrics))
     print(f"registered {version.label}, run {version.run_id}; plots in {home.reports / 'training' / model}")
 
@@ -84,7 +86,7 @@ def price(
     file: Path,
     source: Source,
     out: Out,
-    assumptions: Annotated[Optional[Path], typer.Option(help="a YAML file of returns and costs")] = None,
+    assumptions: Annotated[Path | None, typer.Option(help="a YAML file of returns and costs")] = None,
 ) -> None:
     """Value a tape on offer."""
     from recoup.tables import portfolio_table
@@ -93,3 +95,121 @@ def price(
     priced = tape.price(homes.current(), file, source, out, valuation.assumptions(assumptions), say)
     print(portfolio_table(priced.portfolio))
     print(f"prices: {priced.prices}")
+
+
+@app.command()
+def simulate(
+    out: Out,
+    loans: int = 20_000,
+    seed: Seed = 7,
+    downturn: Annotated[
+        str | None, typer.Option(help="a region, or all: times get worse half a year before the end")
+    ] = None,
+) -> None:
+    """Write the feeds of a simulated world, and its hidden truth in a folder apart."""
+    from features.world import simulate as world
+
+    files = world(loans, seed, out, downturn=downturn, progress=say)
+    for name, count in files.rows.items():
+        print(f"{name}: {count:,} rows")
+
+
+@app.command()
+def materialize(until: Day = None) -> None:
+    """Bring marts up to date and fill the online store with what is known by a day."""
+    from features.store import FeatureDoor
+
+    door = FeatureDoor(homes.current())
+    say("marts")
+    door.refresh()
+    say("online store")
+    door.materialize(day_end(until) or datetime.now(UTC))
+
+
+@app.command()
+def dispatch(date: Annotated[str, typer.Option(help="the day to plan, YYYY-MM-DD")], out: Out,
+             capacities: Annotated[Path | None, typer.Option(help="a YAML file of capacities")] = None) -> None:  # fmt: skip
+    """Plan a day's contacts."""
+    from serving.dispatch import plan
+
+    end = day_end(date)
+    assert end is not None
+    print(plan(homes.current(), end.date(), out, capacities=capacities, progress=say).summary())
+
+
+@app.command()
+def build() -> None:
+    """Build the two Bentos from the models in force."""
+    from serving import bento
+    from training import registry
+
+    home = homes.current()
+    for name in bento.SERVICES:
+        tag = bento.build(home, registry.load(home, name))
+        print(f"{tag}: {bento.path(home, tag)}")
+
+
+@app.command()
+def serve(pricing_port: int = 3000, dispatch_port: int = 3001) -> None:
+    """Serve both scoring services until interrupted."""
+    from serving.server import serve_all
+
+    serve_all(homes.current(), {"recovery": pricing_port, "contact": dispatch_port}, say)
+
+
+@app.command()
+def explain(loan_id: str, moment: Day = None) -> None:
+    """Say and plot why a loan is worth what it is."""
+    from serving.explain import explain as why
+
+    text, plot = why(homes.current(), loan_id, day_end(moment))
+    print(text)
+    print(f"plot: {plot}")
+
+
+@app.command()
+def replay(decision_id: str) -> None:
+    """Rebuild a decision's score from the journal, and say whether it is the same to the last bit."""
+    from serving.journal import Journal
+    from serving.scoring import replay as again
+    from training import registry
+
+    home = homes.current()
+    decision = Journal(home).find(decision_id)
+    name, version = decision["model_version"].split("/")
+    replayed = again(decision, registry.load(home, name, version).package)
+    print(
+        f"{decision['kind']} of {decision['subject']} at {decision['decided_at']} by {decision['model_version']}"
+    )
+    print(f"journalled {decision['score']!r}, rebuilt {replayed.score!r}")
+    if not (replayed.same_score and replayed.same_contributions):
+        raise RecoupError("the rebuilt score or its contributions differ from the journal")
+    print("score and contributions are the same to the last bit")
+
+
+@app.command()
+def monitor(out: Out, since: Day = None, until: Day = None) -> None:
+    """Compare recent inputs and scores with the training reference; exit with 1 on an alert."""
+    from monitoring import monitor as watch
+
+    outcome = watch(homes.current(), out, since=day_end(since), until=day_end(until), progress=say)
+    print(outcome.summary())
+    if outcome.alerted:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(loans: int = 20_000, seed: Seed = 7) -> None:
+    """Run the whole road on a simulated portfolio."""
+    from recoup.demo import run
+
+    print(run(homes.current(), loans, seed, say))
+
+
+@app.command()
+def bench(name: Annotated[str, typer.Argument(help="which bench")] = "road",
+          json: Annotated[Path | None, typer.Option(help="file for the figures")] = None) -> None:  # fmt: skip
+    """Measure speed as ratios against peers, all sides in one run."""
+    from recoup.bench import run
+
+    print(run(name, json, say))

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import httpx
 from features.errors import RecoupError
 from features.home import Home
 from serving import auth, bento
+from training import registry
 
 _START_SECONDS = 90
 
@@ -38,7 +39,9 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise RecoupError(f"port {port} is in use: stop what listens there, or give another port") from error
+            raise RecoupError(
+                f"port {port} is in use: stop what listens there, or give another port"
+            ) from error
 
 
 def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:
@@ -104,3 +107,30 @@ def stop(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         process.wait()
+
+
+def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]) -> None:
+    """Serve the models in force, each on its port, until interrupted or one of them ends.
+
+    Raises
+    ------
+    RecoupError
+        When a port is taken, a model is not trained, or a service ends by itself.
+    """
+    for port in ports.values():
+        check_port(port)
+    tags = {name: bento.build(home, registry.load(home, name)) for name in ports}
+    logs = {name: home.reports / "serving" / f"{tag.split(':')[0]}.log" for name, tag in tags.items()}
+    processes = {name: start(home, tags[name], port, logs[name]) for name, port in ports.items()}
+    try:
+        for name, process in processes.items():
+            wait_ready(process, ports[name], logs[name])
+            progress(f"{tags[name]} answers on http://127.0.0.1:{ports[name]}; its log is {logs[name]}")
+        while all(process.poll() is None for process in processes.values()):
+            time.sleep(0.5)
+        raise RecoupError("a service ended; see its log")
+    except KeyboardInterrupt:
+        progress("stopping")
+    finally:
+        for process in processes.values():
+            stop(process)

@@ -108,7 +108,7 @@ class ModelPackage:
             card = Card(**json.loads((folder / "card.json").read_text()))
             shap = LeafShap.load(folder / "leaf_shap.npz")
             reference = pl.read_parquet(folder / "reference.parquet")
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the answer is one
+        except Exception as error:
             raise RecoupError(f"{folder}: not a usable model package: {error}") from error
         names = [column["name"] for column in card.columns]
         if names != model.feature_names_ or tuple(names) != shap.feature_names:

@@ -1,0 +1,35 @@
+"""Speed as ratios against a peer, all sides in one run: `recoup bench NAME --json FILE`."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+from features.errors import RecoupError
+from training.job import Progress
+
+BENCHES = ("road",)
+
+
+def run(name: str, out: Path | None, progress: Progress) -> str:
+    """Run a bench and return its figures as text.
+
+    Parameters
+    ----------
+    name : str
+        One of `BENCHES`.
+    out : Path, optional
+        File for the figures as JSON.
+    progress : callable
+        Told a line per step.
+
+    Raises
+    ------
+    RecoupError
+        When there is no such bench.
+    """
+    if name not in BENCHES:
+        raise RecoupError(f"no bench {name!r}; there are {', '.join(BENCHES)}")
+    figures = import_module(f"recoup.bench.{name}").measure(progress)
+    if out:
+        out.write_text(json.dumps(figures, indent=1))
+    return "\n".join(f"{key:<24}{value:>10.3g}" for key, value in figures.items())
