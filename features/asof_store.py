@@ -9,7 +9,7 @@ from pathlib import Path
 import ibis
 import pandas as pd
 import pyarrow as pa
-from feast import FeatureView, OnDemandFeatureView, RepoConfig
+from feast import FeatureView, FileSource, OnDemandFeatureView, RepoConfig
 from feast.errors import FeastError
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStore, DuckDBOfflineStoreConfig
 from feast.infra.offline_stores.ibis import IbisRetrievalJob
@@ -75,6 +75,8 @@ class AsOfOfflineStore(DuckDBOfflineStore):
 
 def _table(view: FeatureView, refs: list[str]) -> asof.Table:
     source = view.batch_source
+    if not isinstance(source, FileSource):
+        raise FeastError(f"view {view.name}: this store reads only files")
     prefix = f"{view.projection.name_to_use()}:"
     (key,) = (column.name for column in view.entity_columns)
     return asof.Table(

@@ -92,7 +92,7 @@ def _wanted(mapping: Mapping, feed: str | None) -> dict[str, FeedMapping]:
 def _canonical_columns(feed: str) -> dict[str, Column]:
     schema = FEEDS[feed].SCHEMA.columns
     return {
-        name: Column.model_validate(_KINDS.get(type(column.dtype.type), "instant"))
+        name: Column.model_validate(_KINDS.get(column.dtype.type.base_type(), "instant"))
         for name, column in schema.items()
     }
 
@@ -104,18 +104,22 @@ def _feed_rows(
     sql = {name: f'"{name}"' for name in schema.columns} if part.columns == "all" else part.columns
     rules = {name: expression(name, text) for name, text in sql.items()}
     _check_columns(path, feed, rules, table)
-    if part.where:
-        table = _with_columns(table, expression("where", part.where))
-        table = table.filter(expression("where", part.where))
-    frame = _project(table, rules, feed)
-    if part.distinct:
-        frame = frame.unique(pl.exclude(ROW_NUMBER), keep="first", maintain_order=True)
-    frame = frame.with_columns(
-        tokens.tokenise(frame[name])
-        for name, column in schema.columns.items()
+    identifiers = [
+        name for name, column in schema.columns.items()
         if (column.metadata or {}).get("identifier") and name not in part.pseudonymous
-    )
-    found = _unread(problems, rules, frame)
+    ]  # fmt: skip
+    try:
+        if part.where:
+            table = _chosen(table, expression("where", part.where), problems)
+        frame = _project(table, rules, feed)
+    except pl.exceptions.PolarsError as error:
+        raise RecoupError(
+            f"{path}: the mapping's rules for {feed} do not fit the types under `read`: {error}"
+        ) from error
+    found = _unread(problems, rules, identifiers, frame)
+    if part.distinct:
+        frame = _distinct(frame, found)
+    frame = frame.with_columns(tokens.tokenise(frame[name]) for name in identifiers)
     return _split(feed, frame, pl.concat([found, _invalid(feed, frame), _repeated(feed, frame)]))
 
 
@@ -130,6 +134,19 @@ def _check_columns(path: Path, feed: str, rules: dict[str, pl.Expr], table: pl.D
                 f"{path}: missing column {', '.join(sorted(set(absent)))}, needed for {feed}.{name}; "
                 "add it to the file or map another one in the --source mapping"
             )
+
+
+def _chosen(table: pl.DataFrame, where: pl.Expr, problems: pl.DataFrame) -> pl.DataFrame:
+    """Keep the rows of the feed, and those whose place cannot be told: they are to be rejected."""
+    unsure = problems.filter(pl.col("field").is_in(where.meta.root_names()))[ROW_NUMBER].unique()
+    return _with_columns(table, where).filter(where | pl.col(ROW_NUMBER).is_in(unsure.to_list()))
+
+
+def _distinct(frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Drop repeated rows; one with an unreadable value is like no other."""
+    unread = pl.col(ROW_NUMBER).is_in(found[ROW_NUMBER].unique().to_list())
+    marked = frame.with_columns(pl.when(unread).then(ROW_NUMBER).alias("unread"))
+    return marked.unique(pl.exclude(ROW_NUMBER), keep="first", maintain_order=True).drop("unread")
 
 
 def _with_columns(table: pl.DataFrame, *rules: pl.Expr) -> pl.DataFrame:
@@ -158,12 +175,16 @@ def _as(rule: pl.Expr, dtype: pl.DataType, table: pl.DataFrame) -> pl.Expr:
     return rule.cast(dtype)
 
 
-def _unread(problems: pl.DataFrame, rules: dict[str, pl.Expr], frame: pl.DataFrame) -> pl.DataFrame:
+def _unread(
+    problems: pl.DataFrame, rules: dict[str, pl.Expr], identifiers: list[str], frame: pl.DataFrame
+) -> pl.DataFrame:
     """Keep the reading problems of the rows and source columns that this feed uses."""
     used = {root for rule in rules.values() for root in rule.meta.root_names()}
-    return problems.filter(pl.col("field").is_in(sorted(used))).join(
-        frame.select(pl.col(ROW_NUMBER).cast(pl.UInt32)), on=ROW_NUMBER, how="semi"
-    )
+    secret = {root for name in identifiers if name in rules for root in rules[name].meta.root_names()}
+    hidden = pl.col("reason").str.replace(r"(?s)'.*'", "a direct identifier")
+    reason = pl.when(pl.col("field").is_in(sorted(secret))).then(hidden).otherwise("reason").alias("reason")
+    kept = problems.filter(pl.col("field").is_in(sorted(used))).with_columns(reason)
+    return kept.join(frame.select(pl.col(ROW_NUMBER).cast(pl.UInt32)), on=ROW_NUMBER, how="semi")
 
 
 def _invalid(feed: str, frame: pl.DataFrame) -> pl.DataFrame:

@@ -66,11 +66,12 @@ class Lake:
         """
         layout = mapping.load(source)
         batch_id = intake.content_id(path, layout, feed)
-        done = self.root / "commits" / f"{batch_id}.json"
-        if done.is_file():
-            return Batch(**json.loads(done.read_text()) | {"repeated": True})
+        if (done := self._committed(batch_id)) is not None:
+            return done
         rows = intake.read_feeds(path, layout, feed)
-        with self._locked():
+        with locked(self.root):
+            if (done := self._committed(batch_id)) is not None:
+                return done
             self._check_key()
             rows = [self._against_lake(part, layout.source) for part in rows]
             return self._commit(batch_id, layout.source, path, rows)
@@ -105,6 +106,10 @@ class Lake:
         """Return a fingerprint of all that is committed."""
         ids = sorted(batch.id for batch in self.batches())
         return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
+
+    def _committed(self, batch_id: str) -> Batch | None:
+        commit = self.root / "commits" / f"{batch_id}.json"
+        return Batch(**json.loads(commit.read_text()) | {"repeated": True}) if commit.is_file() else None
 
     def _against_lake(self, part: intake.FeedRows, source: str) -> intake.FeedRows:
         """Reject ledger rows that are already booked and loans whose number another source holds."""
@@ -155,16 +160,21 @@ class Lake:
                 "use that key, or another RECOUP_HOME"
             )
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for one writer; a killed one lets go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a Parquet file so that a reader finds the old table or the new, never a part."""
+    """Write a Parquet file so that a reader finds the old table or the new, never a part.
+
+    Only one writer may do so at a time, see `locked`; likewise `replace`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     frame.write_parquet(part)
@@ -174,7 +184,7 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
 def replace(path: Path, content: bytes) -> None:
     """Write a small file so that a reader finds the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
     _sync_and_rename(part, path)
 

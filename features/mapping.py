@@ -80,17 +80,21 @@ class Mapping(BaseModel):
 
     @model_validator(mode="after")
     def _known_names(self):
+        for name in (self.walk.month, self.walk.weekday) if self.walk else ():
+            if name not in self.read:
+                raise ValueError(f"walk: {name} is not under `read`")
         known = {*self.read, ROW_NUMBER, *([WALKED_DAY] if self.walk else [])}
         for name, feed in self.feeds.items():
             if name not in FEEDS:
                 raise ValueError(f"unknown feed {name!r}; feeds are {', '.join(FEEDS)}")
-            if feed.columns == "all":
-                continue
-            unknown = sorted(set(feed.columns) - set(FEEDS[name].SCHEMA.columns))
+            fields = set(FEEDS[name].SCHEMA.columns)
+            rules = {} if feed.columns == "all" else feed.columns
+            unknown = sorted({*rules, *feed.pseudonymous} - fields)
             if unknown:
                 raise ValueError(f"feed {name}: unknown field {', '.join(unknown)}")
-            for field, sql in [*feed.columns.items(), ("where", feed.where or "TRUE")]:
-                missing = sorted(set(expression(field, sql).meta.root_names()) - known)
+            readable = known | fields if feed.columns == "all" else known
+            for field, sql in [*rules.items(), ("where", feed.where or "TRUE")]:
+                missing = sorted(set(expression(field, sql).meta.root_names()) - readable)
                 if missing:
                     raise ValueError(f"feed {name}, {field}: {', '.join(missing)} is not under `read`")
         return self

@@ -27,16 +27,16 @@ _YEAR = 365.25 * _DAY
 VALUATION = [
     Feature("horizon_months", "number", "how far ahead recovery is counted", "months"),
     Feature("age_years", "number", "age of the debtor", "years"),
-    Feature("credit_history_years", "number", "since the first credit line", "years"),
-    Feature("months_on_book", "number", "from origination to default", "months"),
+    Feature("credit_history_years", "number", "length of the credit history", "years"),
+    Feature("months_on_book", "number", "life of the loan until its default", "months"),
     Feature("months_since_default", "number", "age of the debt", "months"),
-    Feature("months_since_cutoff", "number", "time with us", "months"),
-    Feature("months_since_last_payment", "number", "to the seller", "months"),
-    Feature("months_since_last_collected", "number", "to us", "months"),
-    Feature("months_to_limitation", "number", "until the claim lapses", "months"),
-    Feature("months_since_legal_step", "number", "since the last court step", "months"),
-    Feature("days_since_attempt", "number", "since the last attempt", "days"),
-    Feature("days_since_right_party", "number", "since the debtor was last reached", "days"),
+    Feature("months_since_cutoff", "number", "time since the cut-off", "months"),
+    Feature("months_since_last_payment", "number", "time since the last payment to the seller", "months"),
+    Feature("months_since_last_collected", "number", "time since the last payment to us", "months"),
+    Feature("months_to_limitation", "number", "time until the claim lapses", "months"),
+    Feature("months_since_legal_step", "number", "time since the last court step", "months"),
+    Feature("days_since_attempt", "number", "time since the last attempt", "days"),
+    Feature("days_since_right_party", "number", "time since the debtor was last reached", "days"),
 ]
 VALUATION_INPUTS = {
     "customer": ["birth_year", "oldest_account_at"],
@@ -47,7 +47,7 @@ VALUATION_INPUTS = {
 VALUATION_REQUEST = {"moment": "number", "horizon_months_asked": "number"}
 
 ATTEMPT = [
-    Feature("channel", "category", "how"),
+    Feature("channel", "category", "channel of the attempt"),
     Feature("point_kind", "category", "kind of contact point"),
     Feature("local_hour", "number", "hour at the debtor's place", "hour"),
     Feature("local_weekday", "number", "day of the week there, Monday is 0"),
@@ -55,8 +55,8 @@ ATTEMPT = [
     Feature("month_of_year", "number", "month there"),
     Feature("age_years", "number", "age of the debtor", "years"),
     Feature("months_since_default", "number", "age of the debt", "months"),
-    Feature("days_since_attempt", "number", "since the last attempt", "days"),
-    Feature("days_since_right_party", "number", "since the debtor was last reached", "days"),
+    Feature("days_since_attempt", "number", "time since the last attempt", "days"),
+    Feature("days_since_right_party", "number", "time since the debtor was last reached", "days"),
     Feature("attempts_by_channel", "number", "attempts so far by this channel"),
     Feature("right_parties_by_channel", "number", "reached so far by this channel"),
 ]
@@ -169,11 +169,11 @@ def _local_calendar(now: np.ndarray, zones: np.ndarray) -> tuple[np.ndarray, ...
 
 
 def _offsets(now: np.ndarray, zone: str) -> np.ndarray:
-    """Return seconds ahead of UTC; asked once per distinct hour, since clocks change on the hour."""
+    """Return seconds ahead of UTC; asked once per distinct minute, since clocks change on the minute."""
     try:
         place = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return np.full(len(now), np.nan)
-    hours, index = np.unique(np.floor(now / 3600), return_inverse=True)
-    ahead = [datetime.fromtimestamp(hour * 3600, UTC).astimezone(place).utcoffset() for hour in hours]
+    minutes, index = np.unique(np.floor(now / 60), return_inverse=True)
+    ahead = [datetime.fromtimestamp(minute * 60, UTC).astimezone(place).utcoffset() for minute in minutes]
     return np.array([gap.total_seconds() for gap in ahead if gap is not None])[index]

@@ -1,9 +1,12 @@
 """A file as typed columns, and the values in it that could not be read."""
 
 import datetime as dt
+import gzip
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+from pyarrow import csv
 
 from features.errors import RecoupError
 from features.feeds.columns import INSTANT
@@ -51,6 +54,9 @@ def read(path: Path, mapping: Mapping, columns: dict[str, Column]) -> tuple[pl.D
             problems.append(_unread(raw[source], typed, spec))
     table = pl.DataFrame(series).with_row_index(ROW_NUMBER, offset=1)
     if mapping.walk:
+        absent = [name for name in (mapping.walk.month, mapping.walk.weekday) if name not in table.columns]
+        if absent:
+            raise RecoupError(f"{path}: missing column {', '.join(absent)}, needed to rebuild the days")
         table = table.with_columns(_walk(table, mapping.walk))
     found = pl.concat(problems) if problems else pl.DataFrame(schema=PROBLEM)
     return table, found
@@ -64,18 +70,54 @@ def _open(path: Path, separator: str, wanted: set[str]) -> pl.DataFrame:
             raw = pl.read_parquet(path, columns=[name for name in present if name in wanted])
         else:
             header = pl.read_csv(path, separator=separator, n_rows=0, infer_schema=False).columns
-            raw = pl.read_csv(
-                path,
-                separator=separator,
-                infer_schema=False,
-                columns=[name for name in header if name in wanted],
-            )
+            present = [name for name in header if name in wanted]
+            if present:
+                _check_shape(path, separator)
+            raw = pl.read_csv(path, separator=separator, infer_schema=False, columns=present)
     except (pl.exceptions.PolarsError, OSError, EOFError, ValueError) as error:
-        raise RecoupError(f"{path}: cannot be read as a {kind[1:]} table: {error}") from error
+        reason = _bad_encoding(path) if "utf-8" in str(error) else str(error)
+        raise RecoupError(f"{path}: cannot be read as a {kind[1:]} table: {reason}") from error
     if raw.height == 0:
         found = "no rows" if raw.width else "none of the columns that the mapping reads"
         raise RecoupError(f"{path}: holds {found}; is it the right file and --source?")
     return raw
+
+
+def _check_shape(path: Path, separator: str) -> None:
+    """Refuse a CSV with a row longer or shorter than the header: its values may have shifted."""
+    ragged: list[csv.InvalidRow] = []
+
+    def note(row: csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "error"
+
+    try:
+        rows = csv.open_csv(
+            path,
+            csv.ReadOptions(use_threads=False, block_size=1 << 24, autogenerate_column_names=True),
+            csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
+            csv.ConvertOptions(include_columns=["f0"], column_types={"f0": pa.binary()}),
+        )
+        for _ in rows:
+            pass
+    except pa.ArrowInvalid as error:
+        for row in ragged:
+            raise RecoupError(
+                f"{path}: row {row.number - 1} has {row.actual_columns} fields, the header "
+                f"{row.expected_columns}; look for a cut-off line, or put quotes around a value that holds "
+                "the separator"
+            ) from error
+        # anything else that is wrong, the reader of the values says better
+
+
+def _bad_encoding(path: Path) -> str:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return f"line {number} is not UTF-8; save the file as UTF-8"
+    return "it is not UTF-8; save the file as UTF-8"
 
 
 def _kind(path: Path) -> str:
@@ -92,7 +134,8 @@ def _kind(path: Path) -> str:
         by_content = "binary"
     if by_name != by_content:
         raise RecoupError(
-            f"{path}: the name says {by_name[1:]}, the content is {by_content.lstrip('.')}; "
+            f"{path}: the name says {path.suffix.lstrip('.') or 'csv'}, "
+            f"the content is {by_content.lstrip('.')}; "
             "give a .csv, .csv.gz or .parquet file under its right name"
         )
     return by_name
@@ -133,8 +176,10 @@ def _cast(raw: pl.Series, kind: str, nulls: list[str]) -> pl.Series:
         return _blank_to_null(raw.cast(pl.String), nulls)
     if kind == "instant" and isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_zone is None:
         raw = raw.dt.replace_time_zone("UTC")
-    dtype = {"number": pl.Float64, "date": pl.Date, "instant": INSTANT, "flag": pl.Boolean}[kind]
-    return raw.cast(dtype, strict=False)
+    dtypes: dict[str, pl.DataType] = {
+        "number": pl.Float64(), "date": pl.Date(), "instant": INSTANT, "flag": pl.Boolean(),
+    }  # fmt: skip
+    return raw.cast(dtypes[kind], strict=False)
 
 
 def _blank_to_null(values: pl.Series, nulls: list[str]) -> pl.Series:
@@ -165,7 +210,12 @@ def _walk(table: pl.DataFrame, walk: Walk) -> pl.Series:
     days, day, before = [], walk.start, None
     for row, pair in enumerate(pairs.iter_rows(), start=1):
         if pair != before:
-            day, before = _next_day(day, pair, row), pair
+            try:
+                day, before = _next_day(day, pair, row), pair
+            except OverflowError as error:
+                raise RecoupError(
+                    f"row {row}: the days run past year 9999; is the file in date order?"
+                ) from error
         days.append(day)
     return pl.Series(WALKED_DAY, days, dtype=pl.Date)
 

@@ -6,7 +6,8 @@ The order of a service's features is the order of its model's inputs.
 import inspect
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
 from feast.on_demand_feature_view import OnDemandFeatureView
@@ -50,7 +51,9 @@ SERVICES: dict[str, dict[str, list[str]]] = {
             "principal_paid_share", "interest_to_principal", "fees_paid", "instalments_paid",
             "schedule_paid_share", "last_payment_ratio", "collected_share", "collections",
         ],
-        "public": ["unemployment_rate", "confidence_index", "short_rate", "house_price_index", "court_months"],
+        "public": [
+            "unemployment_rate", "confidence_index", "short_rate", "house_price_index", "court_months",
+        ],
         "contact": ["attempts", "right_parties", "promises"],
         "at_valuation": [feature.name for feature in moment.VALUATION],
     },
@@ -157,6 +160,6 @@ def _on_demand(name: str, views: dict[str, FeatureView]) -> OnDemandFeatureView:
         # bare fields: Feast compares them with those it infers, which have no description
         schema=[Field(name=output.name, dtype=_type(output.kind)) for output in outputs],
         mode="python",
-        udf=function,
+        udf=cast(FunctionType, function),
         udf_string=inspect.getsource(function),
     )

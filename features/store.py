@@ -7,6 +7,7 @@ here, by the same functions that the on-demand views carry.
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,7 +18,7 @@ import polars as pl
 from features import asof, marts, online
 from features.errors import RecoupError
 from features.home import Home
-from features.lake import Lake, replace, write_table
+from features.lake import Lake, locked, replace, write_table
 from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.marts.timeline import KNOWN
@@ -51,6 +52,8 @@ class OnlineRows:
         Model inputs in the service's order.
     keys : polars.DataFrame, shape (n, 3)
         ``loan_id``, ``borrower_id`` and ``region`` of each row.
+    also : polars.DataFrame, shape (n, ...)
+        What was asked for beside the model's inputs.
     unknown : list of bool, n
         Rows whose id the store has never seen; their features are all missing.
     stale : dict of str to str
@@ -61,6 +64,7 @@ class OnlineRows:
 
     frame: pl.DataFrame
     keys: pl.DataFrame
+    also: pl.DataFrame
     unknown: list[bool]
     stale: dict[str, str]
     known_at: list[dict[str, str]]
@@ -81,16 +85,17 @@ class FeatureDoor:
         RecoupError
             When the lake is empty.
         """
+        if not self.lake.batches():
+            raise RecoupError("the lake is empty: run `recoup ingest FILE --source NAME` first")
         mark = self.home.marts / "snapshot.json"
-        now = {"lake": self.lake.snapshot()}
-        if not mark.is_file() or json.loads(mark.read_text()) != now:
-            if not self.lake.batches():
-                raise RecoupError("the lake is empty: run `recoup ingest FILE --source NAME` first")
-            for name, mart in MARTS.items():
-                table = marts.build(name, {feed: self.lake.scan(feed) for feed in mart.FEEDS})
-                write_table(table, self.home.marts / f"{name}.parquet")
-            replace(mark, json.dumps(now).encode())
-        self.apply()
+        with locked(self.home.marts):
+            now = {"lake": self.lake.snapshot()}
+            if not mark.is_file() or json.loads(mark.read_text()) != now:
+                for name, mart in MARTS.items():
+                    table = marts.build(name, {feed: self.lake.scan(feed) for feed in mart.FEEDS})
+                    write_table(table, self.home.marts / f"{name}.parquet")
+                replace(mark, json.dumps(now).encode())
+            self.apply()
 
     def apply(self) -> None:
         """Register the definitions with Feast."""
@@ -129,9 +134,9 @@ class FeatureDoor:
         polars.DataFrame, shape (n, features)
             In the order of the rows and of the service.
         """
-        needed = self._needed(service)
+        store, needed = self._feast, self._needed(service)
         entities = self._linked_at(rows).select(pl.col("moment").alias(KNOWN), *KEYS)
-        job = self._feast.get_historical_features(
+        job = store.get_historical_features(
             entity_df=entities.to_pandas(),
             features=_references(needed),
             filter_by_created_timestamp=True,
@@ -164,7 +169,7 @@ class FeatureDoor:
         """Write what is known by ``until`` (UTC) to the online store."""
         self._feast.materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
 
-    def online(self, service: str, rows: pl.DataFrame) -> OnlineRows:
+    def online(self, service: str, rows: pl.DataFrame, also: Sequence[str] = ()) -> OnlineRows:
         """Return features from the online store.
 
         Parameters
@@ -174,6 +179,8 @@ class FeatureDoor:
         rows : polars.DataFrame, shape (n, ...)
             ``moment`` (UTC), ``loan_id`` or ``borrower_id`` (the other keys are looked up), and
             the service's request columns.
+        also : sequence of str
+            Further features to read, as ``view:feature``.
 
         Raises
         ------
@@ -181,25 +188,32 @@ class FeatureDoor:
             When nothing was ever materialized.
         """
         needed = self._needed(service)
-        stale = self._stale(list(needed), rows["moment"].max())
+        stale = self._stale(list(needed), max(rows["moment"]))
         linked = self._linked_online(rows)
-        answer = online.read(self._feast, _references(needed), linked.select(KEYS))
+        references = list(dict.fromkeys([*_references(needed), *also]))
+        answer = online.read(self._feast, references, linked.select(KEYS))
         first = {view: names[0] for view, names in needed.items()}
         return OnlineRows(
             frame=self._settled(service, rows, answer.values),
             keys=linked.select(KEYS),
+            also=answer.values.select(reference.split(":")[1] for reference in also),
             unknown=linked["unknown"].to_list(),
             stale=stale,
             known_at=[
-                {view: answer.times[name][row] for view, name in first.items() if answer.times[name][row]}
+                {view: since for view, name in first.items() if (since := answer.times[name][row])}
                 for row in range(rows.height)
             ],
-        )  # fmt: skip
+        )
 
     @cached_property
     def _feast(self) -> "FeastStore":
         from feast import FeatureStore, RepoConfig
 
+        if not self.home.feast.is_dir():
+            raise RecoupError(
+                f"{self.home.root} holds no features yet: "
+                "run `recoup ingest FILE --source NAME`, then `recoup materialize`"
+            )
         return FeatureStore(
             config=RepoConfig(
                 project="recoup",
@@ -249,14 +263,13 @@ class FeatureDoor:
         rows = rows.with_columns(pl.col("loan_id", "borrower_id").fill_null(NOBODY))
         if "region" in rows.columns:
             return rows
+        asked = rows.select("moment", "loan_id", "borrower_id").to_arrow()
+        places = [("asset", "loan_id", "debt_region"), ("customer", "borrower_id", "home_region")]
         found = asof.join(
-            rows.select("moment", "loan_id", "borrower_id").to_arrow(),
+            asked,
             "moment",
-            [
-                asof.Table(self.home.marts / "asset.parquet", "loan_id", "loan_id", ["debt_region"]),
-                asof.Table(self.home.marts / "customer.parquet", "borrower_id", "borrower_id", ["home_region"]),
-            ],
-        )  # fmt: skip
+            [asof.Table(self.home.marts / f"{mart}.parquet", key, key, [name]) for mart, key, name in places],
+        )
         return rows.with_columns(_region(pl.DataFrame(found)))
 
     def _linked_online(self, rows: pl.DataFrame) -> pl.DataFrame:

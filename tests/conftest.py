@@ -1,6 +1,7 @@
 """Where the tests find real data, and a home of their own."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,27 @@ def token_key():
 def home(tmp_path, monkeypatch) -> Home:
     monkeypatch.setenv("RECOUP_HOME", str(tmp_path / "home"))
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def worked(tmp_path_factory, token_key) -> Home:
+    """A home that has walked the road: simulated feeds, both models, a filled online store."""
+    from features.store import FeatureDoor
+    from features.world import simulate
+    from training.train import train
+
+    folder = tmp_path_factory.mktemp("worked")
+    home = Home(folder / "home")
+    world = simulate(1_500, 5, folder / "world")
+    door = FeatureDoor(home)
+    for feed, path in world.feeds.items():
+        door.lake.ingest(path, "canonical", feed)
+    for name in ("recovery", "contact"):
+        train(name, home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=3)
+    door.materialize(datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
+    return home
+
+
+@pytest.fixture(scope="session")
+def tape_on_offer(worked) -> Path:
+    return worked.root.parent / "world" / "tape.csv"

@@ -26,7 +26,10 @@ SCHEMA = pa.DataFrameSchema(
         "known_at": c.instant("when the row was learnt", required=True),
     },
     checks=[
-        c.row_check((pl.col("amount") >= 0) | (pl.col("kind") == "reversal"), "amount is negative and kind is not reversal"),
+        c.row_check(
+            (pl.col("amount") >= 0) | (pl.col("kind") == "reversal"),
+            "amount is negative and kind is not reversal",
+        ),
     ],
 )  # fmt: skip
 KEY = ("payment_id",)

@@ -29,7 +29,7 @@ FEATURES = [
     Feature("interest_rate", "number", "contract rate", "per year"),
     Feature("term_months", "number", "contract term", "months"),
     Feature("instalment", "number", "contract payment a month", "currency"),
-    Feature("days_past_due", "number", "at the cut-off", "days"),
+    Feature("days_past_due", "number", "days past due at the cut-off", "days"),
     Feature("legal_status", "category", "court stage"),
     Feature("awarded_share", "number", "awarded by judgment over the balance", "share"),
     Feature("originated_at", "number", "loan made", "seconds since 1970, UTC"),
@@ -44,13 +44,13 @@ _INSTANTS = {"originated_at": "originated_on", "default_at": "default_on",
 
 def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     """Return the mart from the ``loans`` and ``litigation`` feeds."""
-    owed = pl.when(pl.col("balance") > 0).then(pl.col("balance"))
-    income = pl.when(pl.col("annual_income") > 0).then(pl.col("annual_income"))
+    owed = timeline.positive("balance")
+    income = timeline.positive("annual_income")
     tape = timeline.known(feeds["loans"], "loans").with_columns(
         (pl.col("principal_balance") / owed).alias("principal_share"),
         (pl.col("interest_balance") / owed).alias("interest_share"),
         (pl.col("fee_balance") / owed).alias("fee_share"),
-        (pl.col("balance") / pl.col("original_amount")).alias("unpaid_share"),
+        (pl.col("balance") / timeline.positive("original_amount")).alias("unpaid_share"),
         (pl.col("balance") / income).alias("balance_to_income"),
         (12 * pl.col("instalment") / income).alias("instalment_to_income"),
         pl.col("policy_exception").cast(pl.Float64),
@@ -60,10 +60,7 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     )
     names = [feature.name for feature in FEATURES]
     of_tape = [name for name in names if name not in {"awarded_share", "legal_step_at"}]
-    court = timeline.known(feeds["litigation"], "litigation").join(
-        timeline.first_balances(feeds["loans"]), on=ENTITY, how="inner"
-    )
-    court = court.select(
+    court = timeline.on_loans(feeds["litigation"], "litigation", feeds["loans"]).select(
         ENTITY,
         timeline.KNOWN,
         timeline.LEARNT,

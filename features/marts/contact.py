@@ -13,7 +13,7 @@ JUST_BEFORE = pl.duration(seconds=1)
 _COUNTS = [
     Feature("attempts", "number", "attempts so far"),
     Feature("right_parties", "number", "attempts that reached the debtor"),
-    Feature("promises", "number", "promises to pay"),
+    Feature("promises", "number", "promises to pay so far"),
     Feature("wrong_parties", "number", "attempts that reached somebody else"),
     *[Feature(f"attempts_{channel}", "number", f"attempts by {channel}") for channel in CHANNELS],
     *[Feature(f"right_parties_{channel}", "number", f"reached by {channel}") for channel in CHANNELS],
@@ -25,10 +25,10 @@ _LAST = [
     Feature("last_outcome", "category", "outcome of the last attempt"),
 ]
 _STATED = [
-    Feature("prior_attempts", "number", "attempts before, where the source gives only their number"),
-    Feature("prior_campaign_attempts", "number", "attempts in earlier campaigns, likewise"),
-    Feature("prior_outcome", "category", "outcome of the earlier campaign, likewise"),
-    Feature("days_since_prior", "number", "since the last contact before, likewise", "days"),
+    Feature("prior_attempts", "number", "attempts before this one, as the source counts them"),
+    Feature("prior_campaign_attempts", "number", "attempts in earlier campaigns, as the source counts them"),
+    Feature("prior_outcome", "category", "outcome of the earlier campaign, as the source states it"),
+    Feature("days_since_prior", "number", "time since the contact before, as the source states it", "days"),
 ]  # fmt: skip
 FEATURES = [*_COUNTS, *_LAST, *_STATED]
 

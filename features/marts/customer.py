@@ -30,22 +30,26 @@ _IDENTITY = [
     Feature("disputed", "flag", "disputes the debt"),
 ]
 _APPLICATION = [
-    Feature("annual_income", "number", "stated at application", "currency"),
+    Feature("annual_income", "number", "yearly income stated at application", "currency"),
     Feature("income_verification", "category", "how income was checked"),
-    Feature("employment_years", "number", "at application", "years"),
-    Feature("home_ownership", "category", "at application"),
-    Feature("debt_to_income", "number", "at application", "percent"),
-    Feature("credit_score", "number", "at application"),
-    Feature("delinquencies_2y", "number", "in the two years before application"),
-    Feature("inquiries_6m", "number", "in the six months before application"),
-    Feature("months_since_delinquency", "number", "at application", "months"),
-    Feature("months_since_public_record", "number", "at application", "months"),
-    Feature("open_accounts", "number", "at application"),
-    Feature("total_accounts", "number", "at application"),
-    Feature("public_records", "number", "at application"),
-    Feature("bankruptcies", "number", "at application"),
-    Feature("revolving_balance", "number", "at application", "currency"),
-    Feature("revolving_utilisation", "number", "at application", "percent"),
+    Feature("employment_years", "number", "years employed at application", "years"),
+    Feature("home_ownership", "category", "housing at application"),
+    Feature("debt_to_income", "number", "debt payments over income at application", "percent"),
+    Feature("credit_score", "number", "credit score at application"),
+    Feature("delinquencies_2y", "number", "delinquencies in the two years before application"),
+    Feature("inquiries_6m", "number", "credit inquiries in the six months before application"),
+    Feature(
+        "months_since_delinquency", "number", "time since the last delinquency, at application", "months"
+    ),
+    Feature(
+        "months_since_public_record", "number", "time since the last public record, at application", "months"
+    ),
+    Feature("open_accounts", "number", "open credit accounts at application"),
+    Feature("total_accounts", "number", "credit accounts ever, at application"),
+    Feature("public_records", "number", "derogatory public records at application"),
+    Feature("bankruptcies", "number", "bankruptcies at application"),
+    Feature("revolving_balance", "number", "revolving credit drawn at application", "currency"),
+    Feature("revolving_utilisation", "number", "share of revolving credit drawn at application", "percent"),
     Feature("oldest_account_at", "number", "first credit line", "seconds since 1970, UTC"),
 ]
 FEATURES = [*_IDENTITY, *_APPLICATION]

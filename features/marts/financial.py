@@ -30,17 +30,18 @@ FEATURES = [*_BEFORE, *_AFTER]
 def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     """Return the mart from the ``loans`` and ``payments`` feeds."""
     paid = pl.col("principal_paid") + pl.col("interest_paid").fill_null(0.0)
-    count = paid / pl.when(pl.col("instalment") > 0).then(pl.col("instalment"))
+    count = paid / timeline.positive("instalment")
+    first = pl.col(timeline.KNOWN) == pl.col(timeline.KNOWN).min().over(ENTITY)
     before = timeline.known(feeds["loans"], "loans").select(
         ENTITY, timeline.KNOWN, timeline.LEARNT,
-        (pl.col("principal_paid") / pl.col("original_amount")).alias("principal_paid_share"),
-        (pl.col("interest_paid") / pl.when(pl.col("principal_paid") > 0).then(pl.col("principal_paid"))).alias("interest_to_principal"),
+        (pl.col("principal_paid") / timeline.positive("original_amount")).alias("principal_paid_share"),
+        (pl.col("interest_paid") / timeline.positive("principal_paid")).alias("interest_to_principal"),
         pl.col("fees_paid"),
         count.alias("instalments_paid"),
-        (count / pl.when(pl.col("term_months") > 0).then(pl.col("term_months"))).alias("schedule_paid_share"),
-        (pl.col("last_payment_amount") / pl.when(pl.col("instalment") > 0).then(pl.col("instalment"))).alias("last_payment_ratio"),
+        (count / timeline.positive("term_months")).alias("schedule_paid_share"),
+        (pl.col("last_payment_amount") / timeline.positive("instalment")).alias("last_payment_ratio"),
         timeline.epoch_seconds("last_payment_on").alias("last_payment_at"),
-        *[pl.lit(0.0).alias(name) for name in ("collected", "collected_share", "collections")],
+        *[pl.when(first).then(0.0).alias(name) for name in ("collected", "collected_share", "collections")],
     )  # fmt: skip
     after = _collections(feeds)
     changes = pl.concat([before, after], how="diagonal_relaxed")
@@ -49,14 +50,13 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
 
 def _collections(feeds: dict[str, pl.LazyFrame]) -> pl.LazyFrame:
     """Return running totals per loan, in the order in which the payments became known."""
-    balances = timeline.first_balances(feeds["loans"])
-    payments = timeline.known(feeds["payments"], "payments").join(balances, on=ENTITY, how="inner")
+    payments = timeline.on_loans(feeds["payments"], "payments", feeds["loans"])
     ordered = payments.sort(ENTITY, timeline.KNOWN, "paid_at", "payment_id")
     total = pl.col("amount").cum_sum().over(ENTITY)
     return ordered.select(
         ENTITY, timeline.KNOWN, timeline.LEARNT,
         total.alias("collected"),
-        (total / pl.when(pl.col("balance") > 0).then(pl.col("balance"))).alias("collected_share"),
+        (total / timeline.positive("balance")).alias("collected_share"),
         pl.col("amount").is_not_null().cast(pl.Float64).cum_sum().over(ENTITY).alias("collections"),
         timeline.epoch_seconds("paid_at").alias("last_collected_at"),
         pl.col("amount").alias("last_collected"),

@@ -50,9 +50,24 @@ def state(rows: pl.LazyFrame, key: str, features: list[str]) -> pl.DataFrame:
     return table.select(key, KNOWN, LEARNT, *features)
 
 
-def first_balances(loans: pl.LazyFrame) -> pl.LazyFrame:
-    """Return each loan's balance as it was first learnt, the one that shares refer to."""
-    return loans.sort("known_at").group_by("loan_id").agg(pl.col("balance").first())
+def on_loans(rows: pl.LazyFrame, feed: str, loans: pl.LazyFrame) -> pl.LazyFrame:
+    """Add to a feed's rows both timestamps and the loan's first known balance, which shares refer to.
+
+    A fact about a loan that was not known yet counts from the moment when the loan was.
+    """
+    balances = (
+        known(loans, "loans")
+        .sort(KNOWN, maintain_order=True)
+        .group_by("loan_id", maintain_order=True)
+        .agg(pl.col("balance", KNOWN, LEARNT).first())
+    )
+    joined = known(rows, feed).join(balances, on="loan_id", how="inner", suffix="_of_loan")
+    return joined.with_columns(pl.max_horizontal(name, f"{name}_of_loan") for name in (KNOWN, LEARNT))
+
+
+def positive(column: str) -> pl.Expr:
+    """Return a column to divide by: null where it is not above zero."""
+    return pl.when(pl.col(column) > 0).then(pl.col(column))
 
 
 def epoch_seconds(column: str) -> pl.Expr:

@@ -1,0 +1,148 @@
+"""A tape on offer: valued without any outcome, nothing lost, errors that say what to do."""
+
+import gzip
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from features.errors import RecoupError
+from features.lake import Lake
+from serving import tape, valuation
+from training.train import train
+
+CONTRACT = [
+    "loan_id", "balance", "recovery_rate", "recovery_rate_lower", "recovery_rate_upper",
+    "expected_recovery", "npv", "price", "reason_1", "reason_2", "reason_3", "model_version",
+]  # fmt: skip
+OUTCOMES = [
+    "recoveries", "collection_recovery_fee", "total_pymnt", "total_pymnt_inv", "last_credit_pull_d",
+    "last_fico_range_high", "last_fico_range_low", "settlement_status", "settlement_amount",
+    "debt_settlement_flag", "hardship_flag", "hardship_amount",
+]  # fmt: skip
+
+
+def price(home, path, out, source="canonical", given=None):
+    return tape.price(home, path, source, out, given or valuation.assumptions(), progress=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def priced(worked, tape_on_offer, tmp_path_factory):
+    result = price(worked, tape_on_offer, tmp_path_factory.mktemp("prices"))
+    return pl.read_parquet(result.prices), result.portfolio
+
+
+def test_every_loan_has_the_columns_of_the_contract(priced, tape_on_offer):
+    prices, _ = priced
+    assert set(CONTRACT) <= set(prices.columns)
+    assert prices["loan_id"].to_list() == pl.read_csv(tape_on_offer)["loan_id"].to_list()
+    assert prices.null_count().sum_horizontal().item() == 0
+
+
+def test_rates_lie_within_their_interval_and_within_one(priced):
+    prices, _ = priced
+    rate, lower, upper = (prices[f"recovery_rate{part}"] for part in ("", "_lower", "_upper"))
+    assert ((lower >= 0) & (lower <= rate) & (rate <= upper) & (upper <= 1)).all()
+
+
+def test_loans_add_up_to_the_portfolio(priced):
+    prices, portfolio = priced
+    (total,) = portfolio["by_currency"]
+    for name in ("balance", "expected_recovery", "npv", "price"):
+        assert total[name] == pytest.approx(prices[name].sum(), rel=1e-12)
+    np.testing.assert_allclose(prices["expected_recovery"], prices["recovery_rate"] * prices["balance"])
+
+
+def test_recovery_never_falls_as_the_horizon_grows(priced):
+    curve = list(priced[1]["recovery_curve"].values())
+    assert curve == sorted(curve) and curve[0] < curve[-1]
+
+
+@pytest.mark.parametrize("name", ["required_return", "collection_cost_share"])
+def test_price_falls_when_return_or_cost_rises(worked, tape_on_offer, priced, tmp_path, name):
+    dearer = valuation.assumptions()
+    dearer = dearer.model_copy(update={name: getattr(dearer, name) + 0.1})
+    prices = pl.read_parquet(price(worked, tape_on_offer, tmp_path / "dearer", given=dearer).prices)
+    before = priced[0]["price"]
+    assert (prices["price"] <= before).all() and prices["price"].sum() < before.sum()
+
+
+def test_rows_that_cannot_be_priced_are_kept_with_their_reason(worked, tape_on_offer, tmp_path):
+    rows = pl.read_csv(tape_on_offer, infer_schema=False).head(6)
+    spoilt = rows.with_row_index("n").with_columns(
+        status=pl.when(pl.col("n") == 0).then(pl.lit("repaid")).otherwise("status"),
+        balance=pl.when(pl.col("n") == 1).then(pl.lit("0")).when(pl.col("n") == 2).then(pl.lit("-5")).otherwise("balance"),
+        currency=pl.when(pl.col("n") == 3).then(pl.lit("XXX")).otherwise("currency"),
+    ).drop("n")  # fmt: skip
+    spoilt.write_csv(tmp_path / "tape.csv")
+    result = price(worked, tmp_path / "tape.csv", tmp_path / "out")
+    rejected = pl.read_parquet(tmp_path / "out" / "rejected.parquet").sort("file_row")
+    assert rejected["file_row"].to_list() == [1, 2, 3, 4]
+    assert rejected["field"].to_list() == ["status", "balance", "balance", "currency"]
+    assert result.portfolio["accepted"] == 2 and result.portfolio["rejected"] == 4
+
+
+def test_a_tape_with_nothing_to_price_is_an_error_with_the_first_reason(worked, tape_on_offer, tmp_path):
+    rows = pl.read_csv(tape_on_offer, infer_schema=False).head(3).with_columns(status=pl.lit("repaid"))
+    rows.write_csv(tmp_path / "tape.csv")
+    with pytest.raises(RecoupError, match=r"no loan can be priced.*repaid is not in default"):
+        price(worked, tmp_path / "tape.csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_model_the_error_names_the_command(home, tape_on_offer, tmp_path):
+    with pytest.raises(RecoupError, match="recoup train recovery"):
+        price(home, tape_on_offer, tmp_path / "out")
+
+
+def test_impossible_assumptions_are_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("{required_return: 0.2, collection_cost_share: 2, half_recovered_after: 12}")
+    with pytest.raises(RecoupError, match="collection_cost_share"):
+        valuation.assumptions(tmp_path / "a.yaml")
+
+
+def test_a_model_of_another_source_is_a_warning(worked, lending_club, tmp_path):
+    assert any("trained on canonical" in line for line in
+               price(worked, lending_club, tmp_path, "lending_club").portfolio["warnings"])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained_on_lending_club(tmp_path_factory, lending_club):
+    from features.home import Home
+
+    home = Home(tmp_path_factory.mktemp("lending_club"))
+    Lake(home).ingest(lending_club, "lending_club")
+    trained, _ = train("recovery", home, trials=2, seed=7)
+    return home, trained
+
+
+def test_the_model_beats_mean_and_ridge_on_the_last_quarter_of_real_loans(trained_on_lending_club):
+    _, trained = trained_on_lending_club
+    ours, mean, ridge = (trained.metrics[side] for side in ("recovery", "mean", "ridge"))
+    for baseline in (mean, ridge):
+        assert ours["spearman"] > baseline["spearman"]
+        assert ours["r2"] > baseline["r2"]
+        assert ours["mae"] < baseline["mae"]
+    assert ours["r2"] < 0.5, "so high on this data means a leak"
+
+
+def test_real_prices_do_not_change_with_the_outcome_columns(trained_on_lending_club, lending_club, tmp_path):
+    home, _ = trained_on_lending_club
+    with gzip.open(lending_club) as file:
+        rows = pl.read_csv(file.read(), infer_schema=False)
+    book = rows.filter(pl.col("loan_status").str.ends_with("Charged Off")).tail(500)
+    held = [name for name in OUTCOMES if name in book.columns]
+    assert len(held) == len(OUTCOMES)
+    variants = {
+        "filled": book.with_columns(pl.lit("123.45").alias(name) for name in held),
+        "blank": book.with_columns(pl.lit(None, pl.String).alias(name) for name in held),
+        "absent": book.drop(held),
+    }
+    answers = {}
+    for name, table in variants.items():
+        table.write_csv(tmp_path / f"{name}.csv")
+        result = price(home, tmp_path / f"{name}.csv", tmp_path / name, "lending_club")
+        answers[name] = pl.read_parquet(result.prices)
+        assert json.loads((tmp_path / name / "portfolio.json").read_text())["accepted"] == 500
+    assert answers["filled"].equals(answers["blank"]) and answers["blank"].equals(answers["absent"])
