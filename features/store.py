@@ -89,7 +89,7 @@ class FeatureDoor:
             raise RecoupError("the lake is empty: run `recoup ingest FILE --source NAME` first")
         mark = self.home.marts / "snapshot.json"
         with locked(self.home.marts):
-            now = {"lake": self.lake.snapshot()}
+            now = {"lake": self.lake.snapshot(), "marts": marts.definition()}
             if not mark.is_file() or json.loads(mark.read_text()) != now:
                 for name, mart in MARTS.items():
                     table = marts.build(name, {feed: self.lake.scan(feed) for feed in mart.FEEDS})

@@ -46,7 +46,7 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     """Return the mart from the ``loans`` and ``litigation`` feeds."""
     owed = timeline.positive("balance")
     income = timeline.positive("annual_income")
-    tape = timeline.known(feeds["loans"], "loans").with_columns(
+    tape = timeline.standing(feeds["loans"], "loans", ENTITY).with_columns(
         (pl.col("principal_balance") / owed).alias("principal_share"),
         (pl.col("interest_balance") / owed).alias("interest_share"),
         (pl.col("fee_balance") / owed).alias("fee_share"),
@@ -60,7 +60,9 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     )
     names = [feature.name for feature in FEATURES]
     of_tape = [name for name in names if name not in {"awarded_share", "legal_step_at"}]
-    court = timeline.on_loans(feeds["litigation"], "litigation", feeds["loans"]).select(
+    steps = timeline.on_loans(feeds["litigation"], "litigation", feeds["loans"])
+    steps = steps.sort(ENTITY, timeline.KNOWN, "happened_at").filter(timeline.latest("happened_at", ENTITY))
+    court = steps.select(
         ENTITY,
         timeline.KNOWN,
         timeline.LEARNT,

@@ -4,7 +4,7 @@ import polars as pl
 
 from features.feeds.contacts import CHANNELS
 from features.marts import timeline
-from features.marts.columns import Feature
+from features.marts.columns import MISSING, Feature
 
 ENTITY = "borrower_id"
 FEEDS = ("contacts",)
@@ -63,11 +63,14 @@ def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
         **{f"right_parties_{name}": reached & (pl.col("channel") == name) for name in CHANNELS},
     }
     marks = [mark.fill_null(False).cast(pl.Float64).alias(name) for name, mark in counted.items()]
+    # an attempt that is learnt after a later one counts, but it is not the last
+    last = timeline.latest("attempted_at", ENTITY)
+    when = timeline.epoch_seconds("attempted_at")
     return ordered.with_columns(marks).select(
         ENTITY, timeline.KNOWN, timeline.LEARNT,
         pl.col(list(counted)).cum_sum().over(ENTITY),
-        timeline.epoch_seconds("attempted_at").alias("last_attempt_at"),
-        pl.when(reached).then(timeline.epoch_seconds("attempted_at")).alias("last_right_party_at"),
-        pl.col("channel").alias("last_channel"),
-        pl.col("outcome").alias("last_outcome"),
+        pl.when(last).then(when).alias("last_attempt_at"),
+        pl.when(reached).then(when).cum_max().over(ENTITY).alias("last_right_party_at"),
+        pl.when(last).then("channel").alias("last_channel"),
+        pl.when(last).then(pl.col("outcome").fill_null(MISSING)).alias("last_outcome"),
     )  # fmt: skip

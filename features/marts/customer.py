@@ -57,12 +57,12 @@ FEATURES = [*_IDENTITY, *_APPLICATION]
 
 def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     """Return the mart from the ``borrowers`` and ``loans`` feeds."""
-    identity = timeline.known(feeds["borrowers"], "borrowers").with_columns(
+    identity = timeline.standing(feeds["borrowers"], "borrowers", ENTITY).with_columns(
         pl.col("region").alias("home_region"),
         (pl.col("phone").is_not_null().cast(pl.Float64) + pl.col("phone_alt").is_not_null()).alias("phones"),
         pl.col("email").is_not_null().cast(pl.Float64).alias("has_email"),
     )  # fmt: skip
-    application = timeline.known(feeds["loans"], "loans").with_columns(
+    application = timeline.standing(feeds["loans"], "loans", ENTITY).with_columns(
         timeline.epoch_seconds("oldest_account_on").alias("oldest_account_at")
     )
     changes = pl.concat(

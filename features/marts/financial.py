@@ -53,11 +53,12 @@ def _collections(feeds: dict[str, pl.LazyFrame]) -> pl.LazyFrame:
     payments = timeline.on_loans(feeds["payments"], "payments", feeds["loans"])
     ordered = payments.sort(ENTITY, timeline.KNOWN, "paid_at", "payment_id")
     total = pl.col("amount").cum_sum().over(ENTITY)
+    last = timeline.latest("paid_at", ENTITY)
     return ordered.select(
         ENTITY, timeline.KNOWN, timeline.LEARNT,
         total.alias("collected"),
         (total / timeline.positive("balance")).alias("collected_share"),
         pl.col("amount").is_not_null().cast(pl.Float64).cum_sum().over(ENTITY).alias("collections"),
-        timeline.epoch_seconds("paid_at").alias("last_collected_at"),
-        pl.col("amount").alias("last_collected"),
+        pl.when(last).then(timeline.epoch_seconds("paid_at")).alias("last_collected_at"),
+        pl.when(last).then("amount").alias("last_collected"),
     )  # fmt: skip

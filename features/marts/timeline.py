@@ -22,6 +22,20 @@ def known(rows: pl.LazyFrame, feed: str) -> pl.LazyFrame:
     )
 
 
+def standing(rows: pl.LazyFrame, feed: str, key: str) -> pl.LazyFrame:
+    """Add both timestamps, and drop a row that, when it was learnt, was already out of date.
+
+    A change of January that is learnt in March must not undo one of February.
+    """
+    happened = FEEDS[feed].HAPPENED
+    return known(rows, feed).sort(key, KNOWN, happened, maintain_order=True).filter(latest(happened, key))
+
+
+def latest(happened: str, key: str) -> pl.Expr:
+    """Tell, of rows in the order of knowledge, which describe the latest event known by then."""
+    return pl.col(happened) == pl.col(happened).cum_max().over(key)
+
+
 def state(rows: pl.LazyFrame, key: str, features: list[str]) -> pl.DataFrame:
     """Carry each feature forward along an entity's rows and keep the last row of each moment.
 
