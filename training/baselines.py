@@ -9,6 +9,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 _RAREST = 20
+_MOST_LEVELS = 13
+"""A number that takes so few values, such as a month or a weekday, is no quantity to a linear model."""
 
 
 def constant(train_target: np.ndarray, weight: np.ndarray, rows: int) -> np.ndarray:
@@ -28,16 +30,16 @@ def logistic(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.
 
 
 def _linear(train: pl.DataFrame, estimator: Ridge | LogisticRegression) -> Pipeline:
-    numbers = [
-        name
-        for name, dtype in train.schema.items()
-        if dtype != pl.String and train[name].null_count() < train.height
+    """Return a linear model that gets each input in the form that suits it: levels as levels."""
+    filled = [name for name in train.columns if train[name].null_count() < train.height]
+    levels = [
+        name for name in filled if train.schema[name] == pl.String or train[name].n_unique() <= _MOST_LEVELS
     ]
-    categories = [name for name, dtype in train.schema.items() if dtype == pl.String]
+    numbers = [name for name in filled if name not in levels]
     return make_pipeline(
         make_column_transformer(
             (make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numbers),
-            (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=_RAREST), categories),
+            (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=_RAREST), levels),
         ),
         estimator,
     )

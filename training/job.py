@@ -201,7 +201,7 @@ class _Job:
         sides |= {name: side(inputs, target[train], unseen) for name, side in self.task.baselines.items()}
         table = pl.DataFrame({"realised": target[part], "score": scores, "weight": weight[part]})
         if tested.card.intervals:
-            lower, upper = tested.interval(unseen, scores)
+            lower, upper = tested.interval(scores)
             table = table.with_columns(lower=lower, upper=upper)
         measured = {name: self.task.metrics(target[part], side, weight[part]) for name, side in sides.items()}
         return measured, table

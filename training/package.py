@@ -164,9 +164,9 @@ class ModelPackage:
         scores, base = self._linked(raw), float(self._linked(np.array([self.shap.base]))[0])
         return indices, phi * self._chord(raw, scores, base)[:, None], scores
 
-    def interval(self, frame: pl.DataFrame, scores: Floats) -> tuple[Floats, Floats]:
+    def interval(self, scores: Floats) -> tuple[Floats, Floats]:
         """Return the 90 % interval around each score, within [0, 1]."""
-        return Intervals.from_card(self.card.intervals).around(frame, scores)
+        return Intervals.from_card(self.card.intervals).around(scores)
 
     @cached_property
     def _categories(self) -> list[str]:

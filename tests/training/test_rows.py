@@ -1,0 +1,78 @@
+"""Labelled rows: only horizons that were lived through, and nothing learnt later."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from features.errors import RecoupError
+from features.lake import Lake
+from features.world import load_truth
+from training import contact, recovery
+
+AS_OF = datetime(2025, 6, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def lake(worked):
+    return Lake(worked)
+
+
+@pytest.fixture(scope="module")
+def rows(lake):
+    return recovery.rows(lake, "canonical", AS_OF)
+
+
+def test_no_loan_contributes_a_horizon_that_it_has_not_lived_through(rows):
+    ends = rows.select(pl.col("moment").dt.offset_by(pl.format("{}mo", pl.col("horizon_months_asked").cast(pl.Int64))))
+    assert (ends["moment"] <= AS_OF).all()
+    assert set(rows["horizon_months_asked"].unique()) == {6.0, 12.0, 24.0, 36.0}
+
+
+def test_targets_are_the_shares_that_the_world_realised(rows, worked):
+    truth = load_truth(worked.root.parent / "world" / "truth").loans
+    first = rows.filter(pl.col("moment") == pl.col("moment").min().over("loan_id"))
+    for horizon in (6, 24):
+        both = first.filter(pl.col("horizon_months_asked") == horizon).join(truth, on="loan_id")
+        gap = (both["target"] - both[f"realised_{horizon}"]).abs()
+        # the cut-off becomes known up to two days after it, so a payment may fall across an edge
+        assert gap.mean() < 0.001 and (gap > 1e-6).mean() < 0.02
+
+
+def test_targets_never_fall_as_the_horizon_grows(rows):
+    steps = rows.sort("horizon_months_asked").select(
+        pl.col("target").diff().over("loan_id", "moment", order_by="horizon_months_asked")
+    )
+    assert (steps["target"].drop_nulls() >= -1e-12).all()
+
+
+def test_later_knowledge_changes_no_earlier_row(lake, rows):
+    """Rows as of a day hold the same labels whatever came in after it."""
+    earlier = recovery.rows(lake, "canonical", datetime(2024, 1, 1, tzinfo=UTC))
+    keys = ["loan_id", "moment", "horizon_months_asked"]
+    both = earlier.join(rows, on=keys, suffix="_later")
+    assert both.height == earlier.height
+    settled = both.filter(
+        pl.col("moment").dt.offset_by(pl.format("{}mo", pl.col("horizon_months_asked").cast(pl.Int64)))
+        < datetime(2023, 12, 20, tzinfo=UTC)
+    )
+    assert settled["target"].equals(settled["target_later"].rename("target"))
+
+
+def test_each_loan_is_judged_once(rows):
+    judged = rows.filter("judged")
+    assert judged["loan_id"].n_unique() == judged.height == rows["loan_id"].n_unique()
+
+
+def test_attempts_are_seen_just_before_they_are_made(lake):
+    attempts = contact.rows(lake, "canonical", AS_OF)
+    made = lake.scan("contacts").select("attempt_id", "attempted_at").collect()
+    both = attempts.join(made, left_on="entity", right_on="attempt_id")
+    assert (both["moment"] < both["attempted_at"]).all()
+    assert attempts["moment"].is_sorted()
+
+
+@pytest.mark.parametrize("model", [recovery, contact])
+def test_nothing_known_yet_is_an_error_that_says_so(lake, model):
+    with pytest.raises(RecoupError, match="2001-01-01.*--as-of"):
+        model.rows(lake, "canonical", datetime(2001, 1, 1, tzinfo=UTC))
