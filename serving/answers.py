@@ -43,9 +43,7 @@ class Pricing:
         for row, loan_id in enumerate(request.loan_ids):
             value = {name: float(column[row]) for name, column in valued.columns().items()}
             context = {"value": value, "assumptions": self._given.model_dump()}
-            decision = self._scorer.decide(
-                "price", loan_id, rows, row, float(owed[row]), explained, context
-            )
+            decision = self._scorer.decide("price", loan_id, rows, row, float(owed[row]), explained, context)
             answers.append(
                 PricedLoan(
                     currency=rows.also["currency"][row],

@@ -32,7 +32,9 @@ class PricedTape:
     portfolio: dict[str, Any]
 
 
-def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, progress: Progress = print) -> PricedTape:
+def price(
+    home: Home, path: Path, source: str, out: Path, given: Assumptions, progress: Progress = print
+) -> PricedTape:
     """Value every loan of a tape that is not in the lake.
 
     Parameters
@@ -100,7 +102,9 @@ def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl
     return door.tape_frame(champion.package.card.service, feeds, rows)
 
 
-def _prices(champion: Registered, tape: pl.DataFrame, frame: pl.DataFrame, given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued]:
+def _prices(
+    champion: Registered, tape: pl.DataFrame, frame: pl.DataFrame, given: Assumptions
+) -> tuple[pl.DataFrame, valuation.Valued]:
     package, owed = champion.package, tape["balance"].to_numpy()
     places, moves, rate = package.reasons(frame, REASONS, threads=2)
     valued = valuation.value(package, frame, owed, given, rate, threads=2)
@@ -141,7 +145,9 @@ def _portfolio(champion: Registered, source: str, table: pl.DataFrame, rejected:
         "by_currency": totals.to_dicts(),
         "recovery_rate": float((valued.rate * balance).sum() / balance.sum()),
         "price_share": float(valued.price.sum() / balance.sum()),
-        "recovery_curve": dict(zip([str(int(h)) for h in valued.horizons], np.round(curve, 6).tolist(), strict=True)),
+        "recovery_curve": dict(
+            zip([str(int(h)) for h in valued.horizons], np.round(curve, 6).tolist(), strict=True)
+        ),
         "timing": "model" if len(champion.package.card.horizons) > 1 else "assumed",
         "assumptions": given.model_dump(),
         "warnings": warnings,

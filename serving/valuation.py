@@ -99,7 +99,7 @@ def value(package: ModelPackage, frame: pl.DataFrame, owed: np.ndarray, given: A
     """
     rate = package.scores(frame, threads) if rate is None else rate
     horizons, curve = _curve(package, frame, rate, given, threads)
-    lower, upper = package.interval(frame, rate)
+    lower, upper = package.interval(rate)
     npv = owed * present_value(horizons, curve, given)
     return Valued(rate, lower, upper, rate * owed, npv, np.maximum(npv, 0.0), curve, horizons)
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -14,7 +15,6 @@ from serving.contact_rules.calendar import judge
 from tests.serving.slow_law import CALLS, broken
 
 RULES = contact_rules.load()
-CLAUSES = {rule.clause for rule in RULES.rules}
 FACTS = dict.fromkeys(("consent", "do_not_contact", "disputed", "insolvent"), pl.Boolean)
 TEXTS = ("loan_id", "borrower_id", "channel", "contact_point", "jurisdiction", "time_zone")
 WAY = dict.fromkeys(TEXTS, pl.String) | FACTS
@@ -43,7 +43,8 @@ def attempt(at, **changes):
 def clauses(ways, slots, attempts=(), rules=RULES):
     """Return what refuses each way (dict) in each slot, way by way."""
     table = pl.DataFrame([GOOD | way for way in ways], schema=WAY)
-    asked = table.with_row_index("way").select("way").join(pl.DataFrame({"slot": slots}, schema={"slot": INSTANT}), how="cross")  # fmt: skip
+    hours = pl.DataFrame({"slot": slots}, schema={"slot": INSTANT})
+    asked = table.with_row_index("way").select("way").join(hours, how="cross")
     past = pl.DataFrame(list(attempts), schema=ATTEMPT)
     return judge(table, asked, past, rules).cast(pl.String).to_list()
 
@@ -59,59 +60,60 @@ def hours_allowed(day, **way):
 EDGES = [utc(2021, 11, 30), utc(2025, 12, 31, 16), utc(2026, 1, 1), utc(2026, 3, 8, 12), utc(2026, 11, 1, 12)]
 ZONES = {
     "US": ["America/New_York", "America/Los_Angeles", "Pacific/Honolulu", "America/Phoenix", None, "Mars/X"],
-    "CN": ["Asia/Shanghai", "Asia/Urumqi", "Asia/Kolkata", None],
+    "CN": ["Asia/Shanghai", "Asia/Shanghai", "Asia/Urumqi", "Asia/Kathmandu", None],
     "EU": ["Europe/Paris", None],
     None: ["America/New_York", None],
 }
-BOOLS = st.sampled_from([True, True, True, False, None])
 PEOPLE = [("B1", "L1"), ("B1", "L2"), ("B2", "L3"), ("B3", "L4")]
+POINTS = ["t_1", "t_1", "t_1", "t_2", None]
+SPOILT = [{}] * 16 + [{"consent": None}, {"consent": False}, {"do_not_contact": None}, {"disputed": None},
+                      {"do_not_contact": True}, {"disputed": True}, {"insolvent": True}]  # fmt: skip
+OUTCOMES = ["no_answer", "no_answer", "wrong_party", "right_party", "promise"]
 
 
-@st.composite
-def scenes(draw):
-    """Three debtors, one with two debts, some with the same telephone, around a day that matters."""
-    edge = draw(st.sampled_from(EDGES))
-    law = draw(st.sampled_from(["US", "US", "CN", "CN", "EU", None]))
-    zone = st.sampled_from(ZONES[law])
-    ways = []
-    for borrower, loan in PEOPLE:
-        facts = {"borrower_id": borrower, "loan_id": loan, "jurisdiction": law, "time_zone": draw(zone),
-                 "contact_point": draw(st.sampled_from(["t_1", "t_1", "t_2", None])),
-                 "channel": draw(st.sampled_from(["call", *CHANNELS])), "consent": draw(BOOLS),
-                 "do_not_contact": draw(st.sampled_from([False, False, False, True, None])),
-                 "disputed": draw(st.sampled_from([False, False, False, True, None])),
-                 "insolvent": draw(st.sampled_from([False, False, False, True]))}  # fmt: skip
-        ways.append(facts)
-    tries = st.builds(
-        lambda who, minutes, channel, point, about, outcome: attempt(
-            edge - timedelta(minutes=minutes), borrower_id=who[0], loan_id=who[1] if about else None,
-            channel=channel, contact_point=point, outcome=outcome, right_party=outcome in ("right_party", "promise"),
-        ),
-        st.sampled_from(PEOPLE), st.integers(1, 9 * 1440) | st.integers(1, 600),
-        st.sampled_from(["call", "call", "auto_call", "sms", "visit"]),
-        st.sampled_from(["t_1", "t_1", "t_2", None]), st.sampled_from([True, True, False]),
-        st.sampled_from(["no_answer"] * 6 + ["wrong_party", "right_party", "promise"]),
-    )  # fmt: skip
-    attempts = draw(st.lists(tries, max_size=12))
-    slots = [edge + timedelta(hours=hour) for hour in range(24)]
-    return ways, slots, attempts
+def scene(seed):
+    """Three debtors, one with two debts, some with the same telephone, around a day that matters.
+
+    Drawn evenly from a seed: what hypothesis draws by itself seldom fills a cap.
+    """
+    pick = Random(seed)
+    edge, law = pick.choice(EDGES), pick.choice(["US"] * 5 + ["CN"] * 5 + ["EU", None])
+    ways = [
+        GOOD | {"borrower_id": borrower, "loan_id": loan, "jurisdiction": law, "channel": channel,
+                "time_zone": pick.choice(ZONES[law]), "contact_point": pick.choice(POINTS)}
+        | pick.choice(SPOILT)
+        for borrower, loan in PEOPLE
+        for channel in (pick.choice(CALLS), pick.choice(CHANNELS))
+    ]  # fmt: skip
+    attempts, step = [], pick.choice([30, 60, 1430, 1440])
+    (borrower, loan), point = pick.choice(PEOPLE[:3]), pick.choice(POINTS)
+    about, start = pick.choice([loan, loan, None]), pick.randint(1, 900)
+    for minutes in range(start, start + pick.randint(4, 8) * step, step):
+        at = edge - timedelta(minutes=minutes)
+        attempts.append(attempt(at, borrower_id=borrower, loan_id=about, contact_point=point))
+    for _ in range(pick.randint(0, 3)):
+        (borrower, loan), outcome = pick.choice(PEOPLE), pick.choice(OUTCOMES)
+        at = edge - timedelta(days=pick.randint(0, 8), minutes=pick.randint(1, 1439))
+        about, channel = pick.choice([loan, None]), pick.choice(["call", "auto_call", "sms"])
+        reached, point = outcome in ("right_party", "promise"), pick.choice(POINTS)
+        attempts.append(
+            attempt(at, borrower_id=borrower, loan_id=about, channel=channel, contact_point=point,
+                    outcome=outcome, right_party=reached)
+        )  # fmt: skip
+    return ways, [edge + timedelta(hours=hour) for hour in range(24)], attempts
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)
-@given(scenes())
-def test_the_law_written_twice_agrees_on_every_slot(scene):
-    ways, slots, attempts = scene
+@given(st.integers(0, 2**32 - 1))
+def test_the_law_written_twice_agrees_on_every_slot(seed):
+    ways, slots, attempts = scene(seed)
     told = iter(clauses(ways, slots, attempts))
     for way in ways:
-        near = {
-            w["borrower_id"]
-            for w in ways
-            if w["channel"] in CALLS and w["contact_point"] == way["contact_point"]
-        }
+        point = [other for other in ways if other["contact_point"] == way["contact_point"]]
+        near = {other["borrower_id"] for other in point if other["channel"] in CALLS}
         for slot in slots:
             clause, breaks = next(told), broken(way, slot, attempts, len(near))
             assert clause in breaks if clause else not breaks, (way, slot, clause, breaks)
-            assert clause is None or clause in CLAUSES
 
 
 # --- clauses one by one -------------------------------------------------------------------------
@@ -196,6 +198,8 @@ def test_a_shared_number_is_one_number():
     assert clauses(two[:1], slot, made) == [None]
     assert clauses(two, slot, made) == ["CBA 2026: unanswered calls"] * 2  # both might be called today
     assert clauses(two, slot, made[1:]) == [None, None]
+    answered = made[:1] + [call | {"outcome": "promise", "right_party": True} for call in made[1:]]
+    assert clauses(two, slot, answered) == [None, None]
     assert clauses(two, [slot[0] + timedelta(days=1)], made) == [None, None]
 
 

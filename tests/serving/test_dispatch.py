@@ -1,0 +1,247 @@
+"""A day's plan on a small simulated world, and the best slots of one debt."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+import yaml
+
+from features.errors import RecoupError
+from features.feeds.columns import INSTANT
+from features.feeds.contacts import CHANNELS
+from features.home import Home
+from features.lake import Lake
+from features.store import FeatureDoor
+from features.world import simulate
+from serving import attempt_value, candidates, dispatch, planning
+from serving.next_contact import next_contact
+from tests.serving.slow_law import broken
+from training import registry
+
+DAY = date(2026, 1, 1)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def silent(line):
+    """Progress that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def small_desk(tmp_path_factory):
+    """Capacities that bind on 1,500 loans."""
+    hours = [0, 1, *range(13, 24)]
+    channels = {name: {"unit": "seats", "units": 2, "each": 3, "hours": hours} for name in CHANNELS}
+    channels["visit"] = {"unit": "visitors", "units": 2, "each": 1, "hours": hours, "most_a_day": 5}
+    path = tmp_path_factory.mktemp("desk") / "small.yaml"
+    path.write_text(yaml.safe_dump({"channels": channels}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def planned(worked, small_desk, tmp_path_factory):
+    out = tmp_path_factory.mktemp("plan") / "day"
+    return dispatch.plan(worked, DAY, out, capacities=small_desk, progress=silent)
+
+
+@pytest.fixture(scope="module")
+def door(worked):
+    return FeatureDoor(worked)
+
+
+def ways_by_key(door):
+    """Return the facts of each debt and channel, as the slow law reads them, and past attempts."""
+    cases = candidates.cases(door, MOMENT)
+    points = candidates.points(door, MOMENT, cases["borrower_id"])
+    tokens = pl.concat([points[name] for name in ("phone", "phone_alt", "email", "address")])
+    attempts = candidates.history(door, MOMENT, cases["borrower_id"], tokens)
+    ways = candidates.ways(cases, points, attempts)
+    recent = attempts.filter(pl.col("attempted_at") > MOMENT - timedelta(days=10))
+    return {(way["loan_id"], way["channel"]): way for way in ways.to_dicts()}, recent.to_dicts()
+
+
+def test_no_contact_is_illegal_and_each_refusal_names_a_broken_clause(planned, door):
+    ways, attempts = ways_by_key(door)
+    by_person = {}
+    for row in attempts:
+        by_person.setdefault(row["borrower_id"], []).append(row)
+    for row in planned.contacts.to_dicts():
+        way = ways[row["loan_id"], row["channel"]]
+        assert not broken(way, row["planned_at"], by_person.get(way["borrower_id"], [])), row
+    refusals = pl.read_parquet(planned.folder / "refusals.parquet")
+    assert refusals["clause"].null_count() == 0
+    for row in refusals.sample(400, seed=1).to_dicts():
+        way = ways[row["loan_id"], row["channel"]]
+        assert row["clause"] in broken(way, row["planned_at"], by_person.get(way["borrower_id"], []))
+
+
+def test_one_contact_a_person_within_capacities(planned, small_desk):
+    contacts, desk = planned.contacts, planning.Capacities.load(small_desk)
+    assert contacts.height > 100
+    assert contacts["borrower_id"].is_unique().all()
+    for name, channel in desk.channels.items():
+        mine = contacts.filter(pl.col("channel") == name)
+        assert mine.height <= channel.day and planned.report["channels"][name]["used"] == mine.height
+        assert set(mine["planned_at"].dt.hour()) <= set(channel.hours)
+        by_hour = mine.group_by("planned_at").len()["len"]
+        assert by_hour.is_empty() or by_hour.max() <= channel.units * channel.each
+
+
+def test_money_adds_up_and_beats_the_largest_debt_first(planned):
+    contacts, report = planned.contacts, planned.report
+    net = contacts["chance"] * contacts["added_value"] - contacts["cost"]
+    assert net.to_list() == pytest.approx(contacts["net_value"].to_list())
+    assert (contacts["net_value"] > 0).all()
+    assert report["expected_value"] == pytest.approx(contacts["net_value"].sum())
+    assert report["expected_value"] >= report["baseline"]["expected_value"]
+    assert f"{report['contacts']:,} contacts" in planned.summary()
+
+
+def test_the_folder_holds_the_plan_and_no_raw_identifier(planned):
+    files = {path.name for path in planned.folder.iterdir()}
+    assert files == {"plan.parquet", "refusals.parquet", "plan.json", "plan.png"}
+    assert [path.name for path in planned.folder.parent.iterdir()] == [planned.folder.name]
+    report = json.loads((planned.folder / "plan.json").read_text())
+    assert report == planned.report and report["model_version"] == "contact/1"
+    told = pl.read_parquet(planned.folder / "refusals.parquet")["clause"].cast(pl.String).value_counts()
+    assert report["refusals"] == dict(told.iter_rows())
+    table = pl.read_parquet(planned.folder / "plan.parquet")
+    assert table.equals(planned.contacts)
+    assert table["borrower_id"].str.starts_with("t_").all()
+    assert set(table["rule_set"]) == {report["rule_set"]}
+
+
+def test_the_same_inputs_give_the_same_plan_again(planned, worked, small_desk):
+    before = (planned.folder / "plan.parquet").read_bytes()
+    again = dispatch.plan(worked, DAY, planned.folder, capacities=small_desk, progress=silent)
+    assert again.contacts.equals(planned.contacts) and again.report == planned.report
+    assert (planned.folder / "plan.parquet").read_bytes() == before
+
+
+def test_only_loans_known_by_then_are_cases(door):
+    earlier = candidates.cases(door, datetime(2024, 1, 1, tzinfo=UTC))
+    known = door.lake.scan("loans").filter(pl.col("known_at") <= datetime(2024, 1, 1, tzinfo=UTC)).collect()
+    assert 0 < earlier.height <= known.height
+    assert set(earlier["loan_id"]) <= set(known["loan_id"])
+
+
+def test_paid_and_settled_debts_are_no_cases(door):
+    cases = candidates.cases(door, MOMENT)
+    payments = door.lake.scan("payments").collect()
+    settled = set(payments.filter(pl.col("kind") == "settlement")["loan_id"])
+    assert settled and not settled & set(cases["loan_id"])
+    assert (cases["owed"] > 0).all()
+
+
+def offers(rows):
+    names = ["borrower_id", "loan_id", "channel", "hour", "net_value", "owed"]
+    table = pl.DataFrame(rows, schema=names, orient="row")
+    slot = pl.lit(MOMENT).cast(INSTANT) + pl.duration(hours="hour")
+    return table.with_columns(slot=slot)
+
+
+def test_the_optimum_is_exact():
+    seat = {"unit": "seats", "units": 1, "each": 1}
+    desk = planning.Capacities(channels={"call": seat | {"hours": [9, 10], "most_a_day": 1},
+                                         "sms": seat | {"hours": [9]}})  # fmt: skip
+    table = offers(
+        [("B1", "L1", "call", 9, 5.0, 10.0), ("B1", "L2", "call", 10, 6.0, 90.0),
+         ("B1", "L1", "sms", 9, 5.5, 10.0), ("B2", "L3", "call", 9, 4.0, 80.0),
+         ("B2", "L3", "sms", 9, 0.5, 80.0), ("B3", "L4", "sms", 9, -1.0, 99.0)]
+    )  # fmt: skip
+    slots = desk.slots(MOMENT)
+    best = planning.optimum(table, slots, desk)
+    assert best["net_value"].sum() == 9.5  # greedy takes 6 and leaves 0.5
+    assert sorted(best["loan_id"]) == ["L1", "L3"]
+    plain = planning.largest_first(table, slots, desk)
+    assert plain.sort("loan_id").select("loan_id", "channel").rows() == [("L2", "call"), ("L4", "sms")]
+
+
+def test_no_capacity_means_no_contacts(worked, tmp_path):
+    seat = {"unit": "seats", "units": 0, "each": 1, "hours": [18]}
+    (tmp_path / "none.yaml").write_text(yaml.safe_dump({"channels": {"call": seat}}))
+    found = dispatch.plan(worked, DAY, tmp_path / "p", capacities=tmp_path / "none.yaml", progress=silent)
+    assert found.contacts.is_empty() and found.report["expected_value"] == 0
+
+
+def test_what_a_contact_adds_is_shrunk_and_capped(worked):
+    values = attempt_value.estimate(Lake(worked), MOMENT)
+    assert set(values.cells["channel"]) <= set(CHANNELS)
+    for raw, added in values.cells.select("raw", "added").iter_rows():
+        assert min(raw, values.overall) - 1e-9 <= added <= max(raw, values.overall) + 1e-9
+    case = pl.DataFrame({"channel": ["call"] * 2, "months_since_default": [18.0] * 2, "owed": [1e3, 1e4],
+                         "chance": [0.5] * 2})  # fmt: skip
+    small, large = values.of(case)["added_value"]
+    assert 0 < small < large
+    flat = replace(values, size=attempt_value.Size(typical=1.0, power=0.0))
+    assert flat.of(case.with_columns(owed=pl.lit(1.5)))["added_value"].to_list() == [1.5, 1.5]
+
+
+def test_next_contact_offers_what_the_plan_would(worked, door, planned):
+    def online(rows):
+        return door.online("contact_v1", rows).frame
+
+    package = registry.load(worked, "contact").package
+    values = attempt_value.estimate(door.lake, MOMENT)
+    loan = planned.contacts.row(0, named=True)
+    told = next_contact(door, package, values, loan["loan_id"], MOMENT, online)
+    offered = told.offered
+    assert offered["net_value"].is_sorted(descending=True) and told.inputs.height == offered.height
+    assert package.scores(told.inputs).tolist() == offered["chance"].to_list()
+    same = offered.filter(
+        (pl.col("channel") == loan["channel"]) & (pl.col("planned_at") == loan["planned_at"])
+    )
+    assert same["chance"].item() == loan["chance"] and same["net_value"].item() == pytest.approx(
+        loan["net_value"]
+    )
+    assert told.refused["clause"].null_count() == 0
+    with pytest.raises(RecoupError, match="was not known"):
+        next_contact(door, package, values, "nobody", MOMENT, lambda rows: rows)
+
+
+# --- bad input --------------------------------------------------------------------------------------
+
+
+def test_an_empty_lake_says_so(home, tmp_path):
+    with pytest.raises(RecoupError, match="the lake is empty"):
+        dispatch.plan(home, DAY, tmp_path / "p", progress=silent)
+
+
+def test_a_day_before_any_loan_says_since_when(worked, tmp_path):
+    with pytest.raises(
+        RecoupError, match=r"no loan was known by 2010-01-01; the first became known on 20\d\d-"
+    ):
+        dispatch.plan(worked, date(2010, 1, 1), tmp_path / "p", progress=silent)
+    assert not (tmp_path / "p").exists()
+
+
+def test_without_a_model_it_says_what_to_run(tmp_path):
+    world, home = simulate(30, 2, tmp_path / "world"), Home(tmp_path / "home")
+    for feed in ("loans", "borrowers"):
+        Lake(home).ingest(world.feeds[feed], "canonical", feed=feed)
+    with pytest.raises(RecoupError, match="run `recoup train contact` first"):
+        dispatch.plan(home, DAY, tmp_path / "p", progress=silent)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("channels: {call: {unit: agents, units: -1, each: 1, hours: [9]}}", "channels.call.units"),
+        ("channels: {call: {unit: agents, units: 1, each: 1, hours: [24]}}", "channels.call.hours.0"),
+        ("channels: {telegram: {unit: boys, units: 1, each: 1, hours: [9]}}", "channels.telegram"),
+        ("channels: [", "cannot be read"),
+        ("", "the file"),
+    ],
+)
+def test_bad_capacities_are_named(worked, tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(RecoupError, match=message):
+        dispatch.plan(worked, DAY, tmp_path / "p", capacities=tmp_path / "c.yaml", progress=silent)
+
+
+def test_a_folder_with_something_else_is_left_alone(worked, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RecoupError, match="not a plan"):
+        dispatch.plan(worked, DAY, tmp_path, progress=silent)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
