@@ -30,6 +30,8 @@ VALUATION = [
     Feature("credit_history_years", "number", "length of the credit history", "years"),
     Feature("months_on_book", "number", "life of the loan until its default", "months"),
     Feature("months_since_default", "number", "age of the debt", "months"),
+    Feature("default_year", "number", "calendar time of the default", "year"),
+    Feature("paid_through_year", "number", "calendar time that the instalments paid reach to", "year"),
     Feature("months_since_cutoff", "number", "time since the cut-off", "months"),
     Feature("months_since_last_payment", "number", "time since the last payment to the seller", "months"),
     Feature("months_since_last_collected", "number", "time since the last payment to us", "months"),
@@ -41,7 +43,7 @@ VALUATION = [
 VALUATION_INPUTS = {
     "customer": ["birth_year", "oldest_account_at"],
     "asset": ["originated_at", "default_at", "cutoff_at", "limitation_at", "legal_step_at"],
-    "financial": ["last_payment_at", "last_collected_at"],
+    "financial": ["instalments_paid", "last_payment_at", "last_collected_at"],
     "contact": ["last_attempt_at", "last_right_party_at"],
 }
 VALUATION_REQUEST = {"moment": "number", "horizon_months_asked": "number"}
@@ -95,6 +97,8 @@ def at_valuation(columns: Columns) -> dict[str, np.ndarray]:
         "credit_history_years": (now - x["oldest_account_at"]) / _YEAR,
         "months_on_book": (x["default_at"] - x["originated_at"]) / _MONTH,
         "months_since_default": (now - x["default_at"]) / _MONTH,
+        "default_year": 1970 + x["default_at"] / _YEAR,
+        "paid_through_year": 1970 + (x["originated_at"] + x["instalments_paid"] * _MONTH) / _YEAR,
         "months_since_cutoff": (now - x["cutoff_at"]) / _MONTH,
         "months_since_last_payment": (now - x["last_payment_at"]) / _MONTH,
         "months_since_last_collected": (now - x["last_collected_at"]) / _MONTH,

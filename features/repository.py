@@ -32,6 +32,7 @@ _APPLICATION = [
     "debt_to_income", "credit_score", "delinquencies_2y", "inquiries_6m",
     "months_since_delinquency", "months_since_public_record", "open_accounts", "total_accounts",
     "public_records", "bankruptcies", "revolving_balance", "revolving_utilisation",
+    "revolving_to_income",
 ]  # fmt: skip
 _MARKET = ["unemployment_rate", "employment_variation", "employed", "price_index",
            "confidence_index", "short_rate", "house_price_index", "court_months"]  # fmt: skip
@@ -49,7 +50,8 @@ SERVICES: dict[str, dict[str, list[str]]] = {
         ],
         "financial": [
             "principal_paid_share", "interest_to_principal", "fees_paid", "instalments_paid",
-            "schedule_paid_share", "last_payment_ratio", "collected_share", "collections",
+            "schedule_paid_share", "instalments_left", "instalments_behind", "schedule_gap", "paid_gap",
+            "fees_in_instalments", "last_payment_ratio", "collected_share", "collections",
         ],
         "public": [
             "unemployment_rate", "confidence_index", "short_rate", "house_price_index", "court_months",

@@ -50,6 +50,7 @@ _APPLICATION = [
     Feature("bankruptcies", "number", "bankruptcies at application"),
     Feature("revolving_balance", "number", "revolving credit drawn at application", "currency"),
     Feature("revolving_utilisation", "number", "share of revolving credit drawn at application", "percent"),
+    Feature("revolving_to_income", "number", "revolving credit drawn over a year's income", "share"),
     Feature("oldest_account_at", "number", "first credit line", "seconds since 1970, UTC"),
 ]
 FEATURES = [*_IDENTITY, *_APPLICATION]
@@ -63,7 +64,8 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
         pl.col("email").is_not_null().cast(pl.Float64).alias("has_email"),
     )  # fmt: skip
     application = timeline.standing(feeds["loans"], "loans", ENTITY).with_columns(
-        timeline.epoch_seconds("oldest_account_on").alias("oldest_account_at")
+        timeline.epoch_seconds("oldest_account_on").alias("oldest_account_at"),
+        (pl.col("revolving_balance") / timeline.positive("annual_income")).alias("revolving_to_income"),
     )
     changes = pl.concat(
         [_changes(identity, _IDENTITY), _changes(application, _APPLICATION)], how="diagonal_relaxed"

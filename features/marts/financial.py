@@ -14,6 +14,18 @@ _BEFORE = [
     Feature("fees_paid", "number", "late fees paid", "currency"),
     Feature("instalments_paid", "number", "paid to the seller over the instalment", "instalments"),
     Feature("schedule_paid_share", "number", "instalments paid over the term", "share"),
+    Feature("instalments_left", "number", "instalments still to be paid by the contract", "instalments"),
+    Feature(
+        "instalments_behind", "number", "instalments due but not paid when payments stopped", "instalments"
+    ),
+    Feature(
+        "schedule_gap",
+        "number",
+        "balance above the schedule's when payments stopped, over the amount lent",
+        "share",
+    ),
+    Feature("paid_gap", "number", "balance above the schedule's after the instalments paid", "instalments"),
+    Feature("fees_in_instalments", "number", "late fees paid over the instalment", "instalments"),
     Feature("last_payment_ratio", "number", "last payment over the instalment", "share"),
     Feature("last_payment_at", "number", "last payment to the seller", "seconds since 1970, UTC"),
 ]
@@ -30,7 +42,9 @@ FEATURES = [*_BEFORE, *_AFTER]
 def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     """Return the mart from the ``loans`` and ``payments`` feeds."""
     paid = pl.col("principal_paid") + pl.col("interest_paid").fill_null(0.0)
-    count = paid / timeline.positive("instalment")
+    instalment = timeline.positive("instalment")
+    count = paid / instalment
+    stopped = _months("last_payment_on").fill_null(_months("originated_on")) - _months("originated_on")
     first = pl.col(timeline.KNOWN) == pl.col(timeline.KNOWN).min().over(ENTITY)
     before = timeline.known(feeds["loans"], "loans").select(
         ENTITY, timeline.KNOWN, timeline.LEARNT,
@@ -39,13 +53,34 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
         pl.col("fees_paid"),
         count.alias("instalments_paid"),
         (count / timeline.positive("term_months")).alias("schedule_paid_share"),
-        (pl.col("last_payment_amount") / timeline.positive("instalment")).alias("last_payment_ratio"),
+        (pl.col("term_months") - count).alias("instalments_left"),
+        (stopped - count).alias("instalments_behind"),
+        ((pl.col("balance") - _scheduled(stopped)) / timeline.positive("original_amount")).alias("schedule_gap"),
+        ((pl.col("balance") - _scheduled(count)) / instalment).alias("paid_gap"),
+        (pl.col("fees_paid") / instalment).alias("fees_in_instalments"),
+        (pl.col("last_payment_amount") / instalment).alias("last_payment_ratio"),
         timeline.epoch_seconds("last_payment_on").alias("last_payment_at"),
         *[pl.when(first).then(0.0).alias(name) for name in ("collected", "collected_share", "collections")],
     )  # fmt: skip
     after = _collections(feeds)
     changes = pl.concat([before, after], how="diagonal_relaxed")
     return timeline.state(changes, ENTITY, [feature.name for feature in FEATURES])
+
+
+def _months(day: str) -> pl.Expr:
+    """Return a date's month, counted from year 0."""
+    return pl.col(day).dt.year() * 12.0 + pl.col(day).dt.month()
+
+
+def _scheduled(paid: pl.Expr) -> pl.Expr:
+    """Return the principal still owed after a number of instalments of an annuity loan.
+
+    ``A (1 + r)^m - P ((1 + r)^m - 1) / r`` for amount A, instalment P and monthly rate r, with m
+    capped at the term; any textbook on annuities.
+    """
+    rate = timeline.positive("interest_rate") / 12
+    growth = (1 + rate) ** pl.min_horizontal(paid, "term_months").clip(0)
+    return (pl.col("original_amount") * growth - pl.col("instalment") * (growth - 1) / rate).clip(0)
 
 
 def _collections(feeds: dict[str, pl.LazyFrame]) -> pl.LazyFrame:
