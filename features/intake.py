@@ -97,9 +97,7 @@ def _canonical_columns(feed: str) -> dict[str, Column]:
     }
 
 
-def _feed_rows(
-    path: Path, feed: str, part: FeedMapping, table: pl.DataFrame, problems: pl.DataFrame
-) -> FeedRows:
+def _feed_rows(path: Path, feed: str, part: FeedMapping, table: pl.DataFrame, problems: pl.DataFrame) -> FeedRows:
     schema = FEEDS[feed].SCHEMA
     sql = {name: f'"{name}"' for name in schema.columns} if part.columns == "all" else part.columns
     rules = {name: expression(name, text) for name, text in sql.items()}

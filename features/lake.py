@@ -156,8 +156,7 @@ class Lake:
             replace(mark, tokens.fingerprint().encode())
         elif mark.read_text() != tokens.fingerprint():
             raise RecoupError(
-                f"{self.root} was written under another {tokens.KEY_VARIABLE}: "
-                "use that key, or another RECOUP_HOME"
+                f"{self.root} was written under another {tokens.KEY_VARIABLE}: use that key, or another RECOUP_HOME"
             )
 
 

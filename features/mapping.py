@@ -143,7 +143,5 @@ def load(source: str) -> Mapping:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecoupError(f"mapping {path}: not a YAML file: {error}") from error
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'mapping'}: {item['msg']}" for item in error.errors()
-        ]
+        problems = [f"{'.'.join(map(str, item['loc'])) or 'mapping'}: {item['msg']}" for item in error.errors()]
         raise RecoupError(f"mapping {path}: " + "; ".join(problems)) from error

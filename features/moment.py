@@ -131,9 +131,7 @@ def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
     }
 
 
-def _numbers(
-    columns: Columns, inputs: dict[str, list[str]], request: dict[str, str]
-) -> dict[str, np.ndarray]:
+def _numbers(columns: Columns, inputs: dict[str, list[str]], request: dict[str, str]) -> dict[str, np.ndarray]:
     names = [name for names in inputs.values() for name in names if name != "time_zone"]
     names += [name for name, kind in request.items() if kind == "number"]
     return {name: np.asarray(columns[name], dtype=np.float64) for name in names}

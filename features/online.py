@@ -43,10 +43,7 @@ def read(store: "FeatureStore", references: list[str], keys: pl.DataFrame) -> An
     ).proto
     vectors = dict(zip(response.metadata.feature_names.val, response.results, strict=True))
     names = [reference.split(":")[1] for reference in references]
-    values = {
-        name: pl.Series(name, [_plain(value) for value in vectors[name].values], strict=False)
-        for name in names
-    }
+    values = {name: pl.Series(name, [_plain(value) for value in vectors[name].values], strict=False) for name in names}
     times = {
         name: [
             None if status == FieldStatus.NOT_FOUND else _iso(stamp.seconds)

@@ -213,9 +213,7 @@ def _walk(table: pl.DataFrame, walk: Walk) -> pl.Series:
             try:
                 day, before = _next_day(day, pair, row), pair
             except OverflowError as error:
-                raise RecoupError(
-                    f"row {row}: the days run past year 9999; is the file in date order?"
-                ) from error
+                raise RecoupError(f"row {row}: the days run past year 9999; is the file in date order?") from error
         days.append(day)
     return pl.Series(WALKED_DAY, days, dtype=pl.Date)
 

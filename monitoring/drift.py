@@ -96,8 +96,7 @@ def compare(reference: pl.DataFrame, current: pl.DataFrame, rules: list[Rule], *
 def _unknown_as_null(side: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
     """Let an unknown category be as missing as an unknown number."""
     return side.select(
-        pl.col(rule.column).replace(MISSING, None) if rule.kind == "category" else pl.col(rule.column)
-        for rule in rules
+        pl.col(rule.column).replace(MISSING, None) if rule.kind == "category" else pl.col(rule.column) for rule in rules
     )
 
 
@@ -134,8 +133,7 @@ def _parts(rule: Rule, sides: list[pl.DataFrame], fewest: int) -> list[_Part]:
 
 def _with_parts(side: pl.DataFrame, parts: list[_Part]) -> pl.DataFrame:
     return side.with_columns(
-        pl.when(pl.col(part.within.by) == part.value).then(part.rule.column).alias(part.name)
-        for part in parts
+        pl.when(pl.col(part.within.by) == part.value).then(part.rule.column).alias(part.name) for part in parts
     )
 
 
@@ -160,13 +158,9 @@ def _run(sides: list[pl.DataFrame], moved: list[Rule], watched: list[Rule],
     from evidently.tests import Reference, eq
 
     tests = [ValueDrift(column=rule.column, method=rule.method, threshold=rule.threshold) for rule in moved]
-    tests += [
-        ValueDrift(column=part.name, method=part.rule.method, threshold=part.within.threshold)
-        for part in parts
-    ]
+    tests += [ValueDrift(column=part.name, method=part.rule.method, threshold=part.within.threshold) for part in parts]
     missing = [
-        MissingValueCount(column=rule.column, share_tests=[eq(Reference(absolute=rule.missing))])
-        for rule in watched
+        MissingValueCount(column=rule.column, share_tests=[eq(Reference(absolute=rule.missing))]) for rule in watched
     ]
     reference, current = (_dataset(side, watched, parts) for side in sides)
     return Report([*tests, *missing], include_tests=True).run(current, reference)
@@ -184,9 +178,7 @@ def _dataset(side: pl.DataFrame, watched: list[Rule], parts: list[_Part]) -> "Da
 
 def _measured(account: dict[str, Any], metric: str) -> dict[str, tuple[Any, bool]]:
     """Read out of Evidently's account, for each column, a metric's value and whether its test failed."""
-    failed = {
-        test["metric_config"]["metric_id"] for test in account["tests"] if test["status"].value == "FAIL"
-    }
+    failed = {test["metric_config"]["metric_id"] for test in account["tests"] if test["status"].value == "FAIL"}
     return {
         found["config"]["column"]: (found["value"], found["id"] in failed)
         for found in account["metrics"]

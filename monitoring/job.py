@@ -56,7 +56,7 @@ def monitor(home: Home, out: Path, *, since: datetime | None = None, until: date
         models[name], comparison = _watch(door, registered, thresholds, since, until)
         if comparison is not None:
             comparisons[name] = comparison
-        progress(_line(models[name]))
+        progress(models[name].line())
     outcome = Outcome(models, skipped)
     report.write(outcome, comparisons, out)
     return outcome
@@ -64,16 +64,11 @@ def monitor(home: Home, out: Path, *, since: datetime | None = None, until: date
 
 def _in_force(home: Home) -> tuple[dict[str, Registered], dict[str, str]]:
     """Return the champions, and why there is none where there is none."""
-    from mlflow.exceptions import MlflowException
-
     found, absent = {}, {}
     for name in MODELS:
         try:
             found[name] = registry.load(home, name)
-        except RecoupError as error:
-            # a model that is registered and cannot be read is no reason to stay quiet
-            if not isinstance(error.__cause__, MlflowException):
-                raise
+        except registry.NotTrained as error:
             absent[name] = str(error)
     if not found:
         raise RecoupError("nothing to monitor: " + "; ".join(absent.values()))
@@ -107,11 +102,3 @@ def _watch(door: FeatureDoor, registered: Registered, thresholds: Thresholds,
         not_compared=comparison.not_compared if comparison else {},
         alerts=alerts.raised(card.name, findings, card.columns),
     ), comparison
-
-
-def _line(watched: Watched) -> str:
-    window = f"{watched.version}, {watched.since:%Y-%m-%d} to {watched.until:%Y-%m-%d}"
-    if watched.untested:
-        return f"{window}: not tested, {watched.untested}"
-    named = ", ".join(dict.fromkeys(alert.column for alert in watched.alerts)) or "nothing moved"
-    return f"{window}: {watched.compared:,} rows against {watched.reference:,}: {named}"

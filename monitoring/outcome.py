@@ -42,6 +42,14 @@ class Watched:
     not_compared: dict[str, str]
     alerts: list[Alert]
 
+    def line(self) -> str:
+        """Return what was compared and which columns moved."""
+        window = f"{self.version}, {self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
+        if self.untested:
+            return f"{window}: not tested, {self.untested}"
+        named = ", ".join(dict.fromkeys(alert.column for alert in self.alerts)) or "nothing moved"
+        return f"{window}: {self.compared:,} rows against {self.reference:,}: {named}"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -49,6 +57,17 @@ class Outcome:
 
     models: dict[str, Watched]
     skipped: dict[str, str]
+
+    def summary(self) -> str:
+        """Return a line per model, then a line per alert with what to do."""
+        lines = [watched.line() for watched in self.models.values()]
+        lines += [f"{name}: skipped, {why}" for name, why in self.skipped.items()]
+        lines += [
+            f"{alert.level}: {alert.model} {alert.column} {alert.test} {alert.value:.2f} over {alert.threshold:g}"
+            f"{f' in {alert.within}' if alert.within else ''}; {alert.action}"
+            for alert in self.alerts
+        ]
+        return "\n".join(lines)
 
     @property
     def alerts(self) -> list[Alert]:

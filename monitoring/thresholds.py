@@ -104,8 +104,7 @@ class Thresholds(BaseModel, extra="forbid"):
             raise RecoupError(f"{path}: cannot be read as thresholds: {error}") from error
         except ValidationError as error:
             faults = "; ".join(
-                f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}"
-                for fault in error.errors()
+                f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}" for fault in error.errors()
             )
             raise RecoupError(f"{path}: {faults}") from error
         return found

@@ -77,7 +77,7 @@ def latest(lake: Lake) -> datetime:
 def _loans(lake: Lake, card: Card, until: datetime) -> pl.DataFrame:
     """Return each loan when it came to us, asked about the horizon that the reference asks about."""
     # the very loans that training starts from: another choice of loans would look like drift
-    loans = recovery._loans(lake, card.source, until)
+    loans = recovery.charged_off(lake, card.source, until)
     return loans.with_columns(
         pl.col("cutoff").alias("moment"), pl.lit(max(card.horizons)).alias("horizon_months_asked")
     )

@@ -90,9 +90,9 @@ asked = loans.head(400).select(
 at_cutoff = door.frame("recovery_v1", asked)
 a_year_on = door.frame("recovery_v1", asked.with_columns(pl.col("moment").dt.offset_by("1y")))
 watched = ["attempts", "right_parties", "collected_share", "months_since_default"]
-pl.concat(
-    [at_cutoff.select(watched).mean(), a_year_on.select(watched).mean()]
-).insert_column(0, pl.Series("mean over loans", ["at cut-off", "a year on"]))
+pl.concat([at_cutoff.select(watched).mean(), a_year_on.select(watched).mean()]).insert_column(
+    0, pl.Series("mean over loans", ["at cut-off", "a year on"])
+)
 
 # %% [markdown]
 # ## 4. A recovery model
@@ -142,7 +142,8 @@ plt.show()
 # %%
 truth = pl.read_parquet(world.truth / "loans.parquet").select("loan_id", "expected_60")
 both = prices.join(truth, on="loan_id")
-print(f"rank correlation with the truth: {both.select(pl.corr('recovery_rate', 'expected_60', method='spearman')).item():.2f}")
+rank = both.select(pl.corr("recovery_rate", "expected_60", method="spearman")).item()
+print(f"rank correlation with the truth: {rank:.2f}")
 
 # %% [markdown]
 # ## 6. Why?

@@ -74,9 +74,7 @@ def train(model: str, source: str | None = None, as_of: Day = None, trials: int 
     if model not in TASKS:
         raise RecoupError(f"no model {model!r}: train one of {', '.join(TASKS)}")
     home = homes.current()
-    trained, version = job(
-        model, home, source=source, as_of=day_end(as_of), trials=trials, seed=seed, progress=say
-    )
+    trained, version = job(model, home, source=source, as_of=day_end(as_of), trials=trials, seed=seed, progress=say)
     print(metrics_table(trained.metrics))
     print(f"registered {version.label}, run {version.run_id}; plots in {home.reports / 'training' / model}")
 
@@ -127,8 +125,11 @@ def materialize(until: Day = None) -> None:
 
 
 @app.command()
-def dispatch(date: Annotated[str, typer.Option(help="the day to plan, YYYY-MM-DD")], out: Out,
-             capacities: Annotated[Path | None, typer.Option(help="a YAML file of capacities")] = None) -> None:  # fmt: skip
+def dispatch(
+    date: Annotated[str, typer.Option(help="the day to plan, YYYY-MM-DD")],
+    out: Out,
+    capacities: Annotated[Path | None, typer.Option(help="a YAML file of capacities")] = None,
+) -> None:
     """Plan a day's contacts."""
     from serving.dispatch import plan
 
@@ -178,9 +179,8 @@ def replay(decision_id: str) -> None:
     decision = Journal(home).find(decision_id)
     name, version = decision["model_version"].split("/")
     replayed = again(decision, registry.load(home, name, version).package)
-    print(
-        f"{decision['kind']} of {decision['subject']} at {decision['decided_at']} by {decision['model_version']}"
-    )
+    made = f"at {decision['decided_at']} by {decision['model_version']}"
+    print(f"{decision['kind']} of {decision['subject']} {made}")
     print(f"journalled {decision['score']!r}, rebuilt {replayed.score!r}")
     if not (replayed.same_score and replayed.same_contributions):
         raise RecoupError("the rebuilt score or its contributions differ from the journal")
@@ -207,8 +207,10 @@ def demo(loans: int = 20_000, seed: Seed = 7) -> None:
 
 
 @app.command()
-def bench(name: Annotated[str, typer.Argument(help="which bench")] = "road",
-          json: Annotated[Path | None, typer.Option(help="file for the figures")] = None) -> None:  # fmt: skip
+def bench(
+    name: Annotated[str, typer.Argument(help="which bench")] = "road",
+    json: Annotated[Path | None, typer.Option(help="file for the figures")] = None,
+) -> None:
     """Measure speed as ratios against peers, all sides in one run."""
     from recoup.bench import run
 

@@ -52,10 +52,7 @@ def run(home: Home, loans: int, seed: int, progress: Progress) -> str:
             "Portfolio on offer",
             portfolio_table(priced.portfolio),
             "",
-            *[
-                f"{version.label}\n{metrics_table(version.package.card.metrics)}\n"
-                for version in versions.values()
-            ],
+            *[f"{version.label}\n{metrics_table(version.package.card.metrics)}\n" for version in versions.values()],
             "Contact plan",
             planned.summary(),
             "",
@@ -114,9 +111,7 @@ def _ingest(home: Home, world: Path, progress: Progress) -> None:
     for path in sorted((world / "feeds").glob("*.csv")):
         batch = Lake(home).ingest(path, "canonical", path.stem)
         state = "as before" if batch.repeated else "taken in"
-        progress(
-            f"{path.stem}: {batch.accepted[path.stem]:,} rows {state}, {batch.rejected[path.stem]:,} rejected"
-        )
+        progress(f"{path.stem}: {batch.accepted[path.stem]:,} rows {state}, {batch.rejected[path.stem]:,} rejected")
 
 
 def _train(home: Home, name: str, seed: int, progress: Progress) -> Any:
@@ -159,9 +154,7 @@ def _materialize(home: Home, progress: Progress) -> None:
 def _price(home: Home, world: Path, progress: Progress) -> Any:
     from serving import tape, valuation
 
-    return tape.price(
-        home, world / "tape.csv", "canonical", home.reports / "price", valuation.assumptions(), progress
-    )
+    return tape.price(home, world / "tape.csv", "canonical", home.reports / "price", valuation.assumptions(), progress)
 
 
 def _dispatch(home: Home, progress: Progress) -> Any:
@@ -207,7 +200,8 @@ def _scored(name: str, answer: dict[str, Any]) -> str:
         )
     else:
         what = f"chance that a call reaches the debtor {score['chance']:.1%}"
-    return f"  {score['loan_id']}: {what} ({reasons})\n    decision {score['decision_id']}, recoup replay rebuilds it"
+    replayed = f"    recoup replay {score['decision_id']} rebuilds it"
+    return f"  {score['loan_id']}: {what} ({reasons})\n{replayed}"
 
 
 def _monitor(home: Home, progress: Progress) -> Any:

@@ -7,10 +7,7 @@ def metrics_table(metrics: dict[str, dict[str, float]]) -> str:
     """Return the model's metrics beside its baselines', one side a line."""
     names = list(next(iter(metrics.values())))
     head = f"{'out of time':<12}" + "".join(f"{name:>22}" for name in names)
-    rows = [
-        f"{side:<12}" + "".join(f"{values[name]:>22.4f}" for name in names)
-        for side, values in metrics.items()
-    ]
+    rows = [f"{side:<12}" + "".join(f"{values[name]:>22.4f}" for name in names) for side, values in metrics.items()]
     return "\n".join([head, *rows])
 
 

@@ -1,15 +1,28 @@
 """What the scoring services do, apart from HTTP: read features, score, journal, answer."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
 
 from features.home import Home
 from features.store import FeatureDoor, OnlineRows
-from serving import valuation
+from serving import attempt_value, valuation
+from serving.attempt_value import AttemptValue
 from serving.journal import Journal
-from serving.schemas import ContactChance, ContactRequest, PricedLoan, PriceRequest, PriceResponse, ReasonCode
+from serving.next_contact import next_contact
+from serving.schemas import (
+    ContactChance,
+    ContactRequest,
+    NextContactRequest,
+    NextContactResponse,
+    PricedLoan,
+    PriceRequest,
+    PriceResponse,
+    ReasonCode,
+    Slot,
+)
 from serving.scoring import Decision, Scorer, require_known
 from serving.valuation import ULTIMATE
 from training.package import ModelPackage
@@ -45,11 +58,10 @@ class Pricing:
             context = {"value": value, "assumptions": self._given.model_dump()}
             decision = self._scorer.decide("price", loan_id, rows, row, float(owed[row]), explained, context)
             answers.append(
-                PricedLoan(
-                    currency=rows.also["currency"][row],
-                    owed=float(owed[row]),
-                    **value,
-                    **_carried(loan_id, decision),
+                PricedLoan.model_validate(
+                    {"currency": rows.also["currency"][row], "owed": float(owed[row])}
+                    | value
+                    | _carried(loan_id, decision)
                 )
             )
         return PriceResponse(loans=answers)
@@ -70,6 +82,7 @@ class Contacting:
     def __init__(self, home: Home, package: ModelPackage, label: str):
         self._door = FeatureDoor(home)
         self._scorer = Scorer(package, label, Journal(home))
+        self._estimated: tuple[date, AttemptValue] | None = None
 
     def chance(self, request: ContactRequest) -> ContactChance:
         """Return the chance that one attempt reaches the debtor in person.
@@ -91,9 +104,47 @@ class Contacting:
         explained = self._scorer.package.explain(rows.frame)
         context = {"channel": request.channel, "point_kind": request.point_kind}
         decision = self._scorer.decide("contact", request.loan_id, rows, 0, 1.0, explained, context)
-        return ContactChance(
-            channel=request.channel, chance=decision.score, **_carried(request.loan_id, decision)
+        return ContactChance(channel=request.channel, chance=decision.score, **_carried(request.loan_id, decision))
+
+    def next_contact(self, request: NextContactRequest) -> NextContactResponse:
+        """Return the best lawful attempts on a debt in the next 24 hours, each a decision of its own.
+
+        Raises
+        ------
+        UnknownLoan
+            When the store has never seen the loan.
+        RecoupError
+            When the loan is no case any more, or the journal cannot be written.
+        """
+        moment = (request.moment or datetime.now(UTC)).astimezone(UTC)
+        read: list[OnlineRows] = []
+
+        def features_of(asked: pl.DataFrame) -> pl.DataFrame:
+            read.append(self._door.online(self._scorer.package.card.service, asked))
+            require_known(asked["loan_id"].to_list(), read[-1])
+            return read[-1].frame
+
+        found = next_contact(
+            self._door, self._scorer.package, self._values(moment), request.loan_id, moment, features_of
         )
+        refused = found.refused.group_by("channel", "clause", maintain_order=True).len("slots").to_dicts()
+        slots = []
+        if not found.offered.is_empty():
+            offered = found.offered.head(request.most)
+            inputs = found.inputs.head(request.most)
+            rows = replace(read[-1], frame=inputs, known_at=read[-1].known_at[:1] * inputs.height)
+            explained = self._scorer.package.explain(inputs)
+            for row, slot in enumerate(offered.to_dicts()):
+                context = {"slot": slot | {"planned_at": slot["planned_at"].isoformat()}}
+                decision = self._scorer.decide("next_contact", request.loan_id, rows, row, 1.0, explained, context)
+                slots.append(Slot.model_validate(slot | _carried(request.loan_id, decision)))
+        return NextContactResponse.model_validate({"slots": slots, "refused": refused})
+
+    def _values(self, moment: datetime) -> AttemptValue:
+        """Return what an attempt adds, estimated once a day from what the lake holds."""
+        if self._estimated is None or self._estimated[0] != moment.date():
+            self._estimated = (moment.date(), attempt_value.estimate(self._door.lake, moment))
+        return self._estimated[1]
 
 
 def _carried(loan_id: str, decision: Decision) -> dict[str, Any]:

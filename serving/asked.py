@@ -28,8 +28,6 @@ def debt_age(at: pl.Series, default_at: pl.Series) -> pl.Series:
 
 def _features(at: pl.Series, known: dict[str, np.ndarray]) -> dict[str, Any]:
     unknown, missing = np.full(len(at), np.nan), np.full(len(at), MISSING, dtype=object)
-    columns: dict[str, np.ndarray] = {
-        name: unknown for names in moment.ATTEMPT_INPUTS.values() for name in names
-    }
+    columns: dict[str, np.ndarray] = {name: unknown for names in moment.ATTEMPT_INPUTS.values() for name in names}
     columns |= {"time_zone": missing, "channel_asked": missing, "point_kind_asked": missing}
     return moment.at_attempt(columns | known | {"moment": at.dt.epoch("us").to_numpy() / 1e6})

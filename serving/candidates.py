@@ -97,12 +97,8 @@ def cases(door: FeatureDoor, moment: datetime, loan_id: str | None = None) -> pl
     first = loans.select(pl.col(timeline.KNOWN).min()).collect().item()
     if first is None or first > moment:
         since = "" if first is None else f"; the first became known on {first:%Y-%m-%d}"
-        raise RecoupError(
-            f"{loan_id or 'no loan'} was {'not ' * bool(loan_id)}known by {moment:%Y-%m-%d}{since}"
-        )
-    known = (
-        loans.filter(pl.col(timeline.KNOWN) <= moment).select("loan_id").unique().sort("loan_id").collect()
-    )
+        raise RecoupError(f"{loan_id or 'no loan'} was {'not ' * bool(loan_id)}known by {moment:%Y-%m-%d}{since}")
+    known = loans.filter(pl.col(timeline.KNOWN) <= moment).select("loan_id").unique().sort("loan_id").collect()
     debts = _as_of(door, known.with_columns(moment=pl.lit(moment)), "loan_id", {
         "asset": ["debtor", "currency", "status", "balance", "legal_status", "default_at"],
         "financial": ["collected"],
@@ -154,9 +150,7 @@ def ways(open_debts: pl.DataFrame, points_known: pl.DataFrame, attempts: pl.Data
     consents = [name for name in _STANDING if name.startswith("consent_")]
     parts = []
     for channel, names in _POINTS.items():
-        consent = (
-            pl.col(f"consent_{channel}") if f"consent_{channel}" in consents else pl.lit(None, pl.Boolean)
-        )
+        consent = pl.col(f"consent_{channel}") if f"consent_{channel}" in consents else pl.lit(None, pl.Boolean)
         parts.append(
             reached.select(
                 *[name for name in open_debts.columns if name not in consents],
@@ -179,9 +173,7 @@ def ways(open_debts: pl.DataFrame, points_known: pl.DataFrame, attempts: pl.Data
 
 def _as_of(door: FeatureDoor, rows: pl.DataFrame, key: str, marts: dict[str, list[str]]) -> pl.DataFrame:
     """Add columns of marts as they were known at each row's ``moment``."""
-    tables = [
-        asof.Table(door.home.marts / f"{mart}.parquet", key, key, names) for mart, names in marts.items()
-    ]
+    tables = [asof.Table(door.home.marts / f"{mart}.parquet", key, key, names) for mart, names in marts.items()]
     found = asof.join(rows.select("moment", key).to_arrow(), "moment", tables)
     return rows.with_columns(pl.DataFrame(found))
 

@@ -94,9 +94,7 @@ def plan(home: Home, day: date, out: Path, *, capacities: Path | None = None,
     values = attempt_value.estimate(door.lake, moment)
     slots = desk.slots(moment)
     told = candidates.judged(door, cases, slots, moment)
-    progress(
-        f"{cases.height:,} cases: {told.lawful.height:,} lawful candidates, {told.refused.height:,} refused"
-    )
+    progress(f"{cases.height:,} cases: {told.lawful.height:,} lawful candidates, {told.refused.height:,} refused")
     offers = _offers(door, told, moment, model, values)
     chosen = planning.optimum(offers, slots, desk)
     plain = planning.largest_first(offers, slots, desk)
@@ -125,8 +123,7 @@ def _offers(door: FeatureDoor, told: candidates.Judged, moment: datetime, model:
     service = model.package.card.service
     slots = valuing.by_slot(told.ways, told.lawful, moment, lambda rows: door.frame(service, rows))
     parts = [
-        valuing.valued(part, frame, model.package, values, threads=_THREADS).select(columns)
-        for part, frame in slots
+        valuing.valued(part, frame, model.package, values, threads=_THREADS).select(columns) for part, frame in slots
     ]
     money = ("owed", "local_hour", "chance", "added_value", "cost", "net_value")
     types = {name: pl.Float64() if name in money else pl.String() for name in columns}

@@ -1,11 +1,13 @@
-"""The dispatch Bento: chances of contact. Only wires; see `serving.answers`."""
+"""The dispatch Bento: chances of contact, and the next one. Only wires; see `serving.answers`."""
+
+from typing import Any, cast
 
 import bentoml
 
 from serving import bento
 from serving.answers import Contacting
 from serving.auth import BearerKey
-from serving.schemas import ContactChance, ContactRequest
+from serving.schemas import ContactChance, ContactRequest, NextContactRequest, NextContactResponse
 
 
 @bentoml.service(name="recoup_dispatch", traffic={"timeout": 30})
@@ -21,5 +23,11 @@ class DispatchService:
         with bento.answering():
             return self._contacting.chance(request)
 
+    @bentoml.api(route="/next_contact")
+    def next_contact(self, request: NextContactRequest, /) -> NextContactResponse:
+        """Return the best lawful attempts on a debt, and what the law refuses."""
+        with bento.answering():
+            return self._contacting.next_contact(request)
 
-DispatchService.add_asgi_middleware(BearerKey)
+
+cast(bentoml.Service[Any], DispatchService).add_asgi_middleware(BearerKey)

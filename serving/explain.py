@@ -46,17 +46,21 @@ def explain(home: Home, loan_id: str, moment: datetime | None) -> tuple[str, Pat
     record = Journal(home).find(priced.decision_id)
     plot = waterfall(record, champion.package, home.reports / "explain" / f"{priced.decision_id}.png")
     money = priced.currency
+    interval = f"{priced.recovery_rate_lower:.1%} to {priced.recovery_rate_upper:.1%}"
+    since = ", ".join(f"{mart} {known:%Y-%m-%d}" for mart, known in priced.features_known_at.items())
     lines = [
         f"loan {loan_id}: {priced.owed:,.2f} {money} owed, decision {priced.decision_id}",
-        f"expected recovery {priced.expected_recovery:,.2f} {money} ({priced.recovery_rate:.1%} of what is owed; "
-        f"90 % interval {priced.recovery_rate_lower:.1%} to {priced.recovery_rate_upper:.1%}), price {priced.price:,.2f} {money}",
+        f"expected recovery {priced.expected_recovery:,.2f} {money}, {priced.recovery_rate:.1%} of what is owed "
+        f"(90 % interval {interval}); price {priced.price:,.2f} {money}",
         f"  {priced.base_effect:>+12,.2f}  the model's average loan",
-        *[f"  {reason.effect:>+12,.2f}  {reason.about}: {_shown(reason.value)}  [{reason.feature}]" for reason in priced.reasons],
+        *[
+            f"  {reason.effect:>+12,.2f}  {reason.about}: {_shown(reason.value)}  [{reason.feature}]"
+            for reason in priced.reasons
+        ],
         f"  {priced.other_effect:>+12,.2f}  everything else",
         f"  {priced.expected_recovery:>12,.2f}  expected recovery",
-        f"model {priced.model_version}; known since: "
-        + ", ".join(f"{mart} {since:%Y-%m-%d}" for mart, since in priced.features_known_at.items()),
-    ]  # fmt: skip
+        f"model {priced.model_version}; known since: {since}",
+    ]
     lines += [f"stale: {mart} was last materialized {since:%Y-%m-%d}" for mart, since in priced.stale.items()]
     return "\n".join(lines), plot
 

@@ -41,9 +41,7 @@ class Journal:
         """
         now = datetime.now(UTC)
         decision_id = f"{now:%Y%m%d}-{uuid.uuid4().hex}"
-        line = json.dumps(
-            {"decision_id": decision_id, "decided_at": now.isoformat(), **record}, allow_nan=False
-        )
+        line = json.dumps({"decision_id": decision_id, "decided_at": now.isoformat(), **record}, allow_nan=False)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             file = os.open(self._path(decision_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)

@@ -61,9 +61,7 @@ def next_contact(door: FeatureDoor, package: ModelPackage, values: AttemptValue,
     """
     case = candidates.cases(door, moment, loan_id)
     if case.is_empty():
-        raise RecoupError(
-            f"{loan_id} is no case by {moment:%Y-%m-%d %H:%M}: not charged off, paid or settled"
-        )
+        raise RecoupError(f"{loan_id} is no case by {moment:%Y-%m-%d %H:%M}: not charged off, paid or settled")
     slots = (capacities or Capacities.load()).slots(moment)
     told = candidates.judged(door, case, slots, moment)
     parts = [

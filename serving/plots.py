@@ -29,9 +29,7 @@ def plan(contacts: pl.DataFrame, report: dict[str, Any], path: Path) -> None:
         counts = [hours.count(hour) for hour in range(24)]
         by_hour.bar(range(24), counts, bottom=bottom, label=name)
         bottom = [below + count for below, count in zip(bottom, counts, strict=True)]
-    by_hour.set(
-        xlabel="hour (UTC)", ylabel="contacts", title=f"{contacts.height:,} contacts on {report['date']}"
-    )
+    by_hour.set(xlabel="hour (UTC)", ylabel="contacts", title=f"{contacts.height:,} contacts on {report['date']}")
     figure.legend(loc="outside lower center", ncols=len(names))
     worth = dict(contacts.group_by("channel").agg(pl.col("net_value").sum()).iter_rows())
     by_channel.barh(names, [worth.get(name, 0.0) for name in names])

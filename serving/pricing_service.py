@@ -1,5 +1,7 @@
 """The pricing Bento: values of loans. Only wires; see `serving.answers`."""
 
+from typing import Any, cast
+
 import bentoml
 
 from serving import bento
@@ -22,4 +24,4 @@ class PricingService:
             return self._pricing.price(request)
 
 
-PricingService.add_asgi_middleware(BearerKey)
+cast(bentoml.Service[Any], PricingService).add_asgi_middleware(BearerKey)

@@ -1,6 +1,6 @@
 """What the services are asked and what they answer."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -83,7 +83,37 @@ class ContactChance(Answered):
 
 
 class NextContactRequest(Asked):
-    """The loan to work and the day."""
+    """The loan to work, from when on."""
 
     loan_id: str = Field(examples=[_EXAMPLE])
-    day: date | None = Field(None, description="which day; today in UTC if not given")
+    moment: AwareDatetime | None = Field(None, description="start of the 24 hours looked at; now if not given")
+    most: int = Field(3, ge=1, le=20, description="how many slots to offer")
+
+
+class Slot(Answered):
+    """A lawful attempt; money is in ``currency``."""
+
+    channel: str
+    point_kind: str
+    planned_at: datetime = Field(description="UTC")
+    local_hour: float
+    chance: float
+    added_value: float
+    cost: float
+    net_value: float
+    currency: str
+
+
+class Refusal(BaseModel):
+    """Attempts that may not be made, and the rule that says so."""
+
+    channel: str
+    clause: str
+    slots: int
+
+
+class NextContactResponse(BaseModel):
+    """Lawful slots, best first, and what was refused."""
+
+    slots: list[Slot]
+    refused: list[Refusal]

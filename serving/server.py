@@ -39,9 +39,7 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise RecoupError(
-                f"port {port} is in use: stop what listens there, or give another port"
-            ) from error
+            raise RecoupError(f"port {port} is in use: stop what listens there, or give another port") from error
 
 
 def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:

@@ -32,9 +32,7 @@ class PricedTape:
     portfolio: dict[str, Any]
 
 
-def price(
-    home: Home, path: Path, source: str, out: Path, given: Assumptions, progress: Progress = print
-) -> PricedTape:
+def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, progress: Progress = print) -> PricedTape:
     """Value every loan of a tape that is not in the lake.
 
     Parameters
@@ -145,9 +143,7 @@ def _portfolio(champion: Registered, source: str, table: pl.DataFrame, rejected:
         "by_currency": totals.to_dicts(),
         "recovery_rate": float((valued.rate * balance).sum() / balance.sum()),
         "price_share": float(valued.price.sum() / balance.sum()),
-        "recovery_curve": dict(
-            zip([str(int(h)) for h in valued.horizons], np.round(curve, 6).tolist(), strict=True)
-        ),
+        "recovery_curve": dict(zip([str(int(h)) for h in valued.horizons], np.round(curve, 6).tolist(), strict=True)),
         "timing": "model" if len(champion.package.card.horizons) > 1 else "assumed",
         "assumptions": given.model_dump(),
         "warnings": warnings,

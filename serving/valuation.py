@@ -125,9 +125,7 @@ def _curve(package: ModelPackage, frame: pl.DataFrame, rate: np.ndarray, given: 
     """Return cumulative rates: the model's own, or the assumed timing of a model with one horizon."""
     if len(package.card.horizons) > 1:
         known = tuple(h for h in _CURVE if h <= max(package.card.horizons))
-        ahead = [
-            package.scores(frame.with_columns(pl.lit(h).alias("horizon_months")), threads) for h in known
-        ]
+        ahead = [package.scores(frame.with_columns(pl.lit(h).alias("horizon_months")), threads) for h in known]
         return (*known, ULTIMATE), np.column_stack([*ahead, rate])
     horizons = (*_CURVE, ULTIMATE)
     share = 1 - 0.5 ** (np.array(horizons) / given.half_recovered_after)

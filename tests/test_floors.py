@@ -107,9 +107,7 @@ def test_every_floor_imports_only_from_below():
 
 
 def test_features_alone_opens_the_door_to_feast():
-    doors = {
-        file for file, source in house().items() if any(within(n, "feast") for n, _ in imports(file, source))
-    }
+    doors = {file for file, source in house().items() if any(within(n, "feast") for n, _ in imports(file, source))}
     assert doors == FEAST_DOORS
 
 

@@ -15,10 +15,7 @@ def test_notebook_runs_from_top_to_bottom(path, home, monkeypatch):
     notebook = jupytext.read(path)
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     plots = [
-        output
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
+        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
     ]
     assert plots, "a notebook without a plot shows nothing"
 

@@ -32,9 +32,7 @@ def logistic(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.
 def _linear(train: pl.DataFrame, estimator: Ridge | LogisticRegression) -> Pipeline:
     """Return a linear model that gets each input in the form that suits it: levels as levels."""
     filled = [name for name in train.columns if train[name].null_count() < train.height]
-    levels = [
-        name for name in filled if train.schema[name] == pl.String or train[name].n_unique() <= _MOST_LEVELS
-    ]
+    levels = [name for name in filled if train.schema[name] == pl.String or train[name].n_unique() <= _MOST_LEVELS]
     numbers = [name for name in filled if name not in levels]
     return make_pipeline(
         make_column_transformer(

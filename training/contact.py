@@ -56,5 +56,5 @@ TASK = Task(
     rows=rows,
     metrics=metrics.contact,
     baselines={"logistic": baselines.logistic},
-    headline={"roc_auc": True, "log_loss": False},
+    search={"depth": (4, 6), "learning_rate": (0.04, 0.15), "l2_leaf_reg": (1, 30), "rsm": (0.4, 1.0)},
 )

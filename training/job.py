@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from catboost import CatBoost
+from catboost import CatBoost, Pool
 
 from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
-from training import baselines, split
+from training import baselines, ensemble, split
 from training.intervals import Intervals
 from training.leaf_shap import LeafShap
 from training.package import Card, ModelPackage, to_pool
@@ -107,17 +107,22 @@ class _Learner:
             "monotone_constraints": self.task.monotone,
         }
 
-    def pool(self, part: np.ndarray):
-        weight = self.rows["weight"].to_numpy()[part]
-        return to_pool(
-            self.frame.filter(part),
-            [column["name"] for column in self.columns if column["kind"] == "category"],
-            self.rows["target"].to_numpy()[part],
-            None if self.task.link == "logistic" else np.sqrt(weight / weight.mean()),
-        )
+    def target(self, part: np.ndarray) -> np.ndarray:
+        return self.rows["target"].to_numpy()[part]
+
+    def pool(self, part: np.ndarray, target: np.ndarray | None = None) -> Pool:
+        """Return a part's pool; its target is capped as the mean part of the blend sees it."""
+        categories = [column["name"] for column in self.columns if column["kind"] == "category"]
+        values = self.task.blend.capped(self.target(part)) if target is None else target
+        return to_pool(self.frame.filter(part), categories, values)
 
     def fit(self, part: np.ndarray, parameters: dict[str, Any]) -> CatBoost:
-        return CatBoost(self.fixed() | parameters).fit(self.pool(part))
+        return ensemble.fit(
+            lambda target: self.pool(part, target),
+            self.target(part),
+            self.fixed() | parameters,
+            self.task.blend,
+        )
 
 
 @dataclass(frozen=True)
@@ -135,20 +140,21 @@ class _Job:
 
         learner, parts = self.learner, self.parts
         found = tune(
-            learner.pool(parts.fit), learner.pool(parts.validate), learner.fixed(),
+            learner.pool(parts.fit), learner.pool(parts.validate), learner.fixed(), self.task.search,
             trials=trials, seed=learner.seed, journal=self.home.optuna / "journal.log",
             study=study, progress=self.progress,
         )  # fmt: skip
         self.progress("intervals and out-of-time test")
         card = self._card(found.parameters, door)
-        past = self._package(parts.fit, card)
+        past = self._package(parts.fit, found.parameters, card)
         judged = learner.rows["judged"].to_numpy()
         if self.task.link == "share":
             card = replace(card, intervals=self._intervals(past, parts.validate & judged).to_card())
-        tested = self._package(parts.train, card)
+        tested = self._package(parts.train, found.parameters, card)
         metrics, test = self._evidence(tested, parts.test & judged)
         self.progress("final fit and explanation table")
-        final = self._package(np.ones(learner.rows.height, bool), replace(card, metrics=metrics))
+        everything = np.ones(learner.rows.height, bool)
+        final = self._package(everything, found.parameters, replace(card, metrics=metrics))
         search = {"trials": found.trials, "pruned": found.pruned, "validation_loss": found.loss}
         return Trained(final, metrics, test, search)
 
@@ -167,13 +173,13 @@ class _Job:
             code=code_revision(),
             rows=rows.height,
             horizons=horizons,
-            parameters=learner.fixed() | parameters,
+            parameters=learner.fixed() | parameters | vars(self.task.blend),
             population=_population(learner.frame, learner.columns),
         )
 
-    def _package(self, part: np.ndarray, card: Card) -> ModelPackage:
+    def _package(self, part: np.ndarray, parameters: dict[str, Any], card: Card) -> ModelPackage:
         learner = self.learner
-        model = learner.fit(part, card.parameters)
+        model = learner.fit(part, parameters)
         shap = LeafShap.build(model)
         shap.verify(model, learner.pool(part & (np.cumsum(part) <= _VERIFIED_ROWS)))
         package = ModelPackage(model, shap, card, pl.DataFrame())
@@ -188,9 +194,7 @@ class _Job:
         realised = self.learner.rows["target"].to_numpy()[part]
         return Intervals.calibrate(past.scores(self.learner.frame.filter(part)), realised)
 
-    def _evidence(
-        self, tested: ModelPackage, part: np.ndarray
-    ) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
+    def _evidence(self, tested: ModelPackage, part: np.ndarray) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
         """Measure the model and its baselines on the same rows, which none of them has seen."""
         learner = self.learner
         target, weight = (learner.rows[name].to_numpy() for name in ("target", "weight"))

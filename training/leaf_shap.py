@@ -171,7 +171,7 @@ class LeafShap:
 
     def save(self, path: str | Path) -> None:
         """Write the table as .npz, without pickle."""
-        with open(path, "wb") as file:
+        with Path(path).open("wb") as file:
             np.savez(file, **vars(self))
 
     @classmethod

@@ -61,7 +61,6 @@ class Card:
     parameters: dict[str, Any] = field(default_factory=dict)
     population: dict[str, Any] = field(default_factory=dict)
     intervals: dict[str, list[float]] = field(default_factory=dict)
-    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -175,18 +174,17 @@ class ModelPackage:
     def _linked(self, raw: Floats) -> Floats:
         if self.card.link == "logistic":
             return 1 / (1 + np.exp(-raw))
-        return np.clip(self.card.scale * raw, 0.0, 1.0)
+        return np.clip(raw, 0.0, 1.0)
 
     def _chord(self, raw: Floats, scores: Floats, base: float) -> Floats:
         """Return slope of the link from the base to each score; its tangent where the two meet."""
-        tangent = base * (1 - base) if self.card.link == "logistic" else self.card.scale
+        tangent = base * (1 - base) if self.card.link == "logistic" else 1.0
         rise = raw - self.shap.base
         near = np.abs(rise) < 1e-12
         return np.where(near, tangent, (scores - base) / np.where(near, 1.0, rise))
 
 
-def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = None,
-            weight: Floats | None = None) -> Pool:  # fmt: skip
+def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = None) -> Pool:
     """Return a CatBoost pool of model inputs.
 
     Parameters
@@ -195,7 +193,7 @@ def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = 
         As the door to Feast gives it.
     categories : list of str
         Which columns are categories.
-    target, weight : ndarray, shape (n,), optional
+    target : ndarray, shape (n,), optional
         For training.
     """
     if frame.height == 1 and target is None:
@@ -203,4 +201,4 @@ def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = 
         places = [frame.columns.index(name) for name in categories]
         return Pool([row], cat_features=places, feature_names=frame.columns)
     table = frame.with_columns(pl.col(categories).cast(pl.Categorical)).to_pandas()
-    return Pool(table, label=target, weight=weight, cat_features=categories)
+    return Pool(table, label=target, cat_features=categories)

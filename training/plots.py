@@ -36,7 +36,7 @@ def calibration(trained: Trained, path: Path) -> Path:
         .group_by("tenth", maintain_order=True)
         .agg(pl.col("score", "realised").mean())
     )
-    top = max(tenths["score"].max(), tenths["realised"].max()) * 1.05
+    top = 1.05 * float(tenths.select("score", "realised").to_numpy().max())
     axes.plot([0, top], [0, top], color="grey", linewidth=1, label="perfect")
     axes.plot(tenths["score"], tenths["realised"], marker="o", label="tenths of the score")
     axes.set(xlabel="mean score", ylabel="mean outcome", xlim=(0, top), ylim=(0, top))

@@ -13,6 +13,7 @@ from features.errors import RecoupError
 from features.feeds.columns import INSTANT
 from features.lake import Lake
 from training import baselines, metrics
+from training.ensemble import Blend
 from training.task import Task
 
 HORIZONS = (6, 12, 24, 36, 60)
@@ -29,12 +30,8 @@ def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
     RecoupError
         When no loan of the source has an outcome yet.
     """
-    loans = _loans(lake, source, as_of)
-    payments = (
-        lake.scan("payments", source)
-        .filter(pl.col("known_at") <= as_of, pl.col("paid_at") <= as_of)
-        .collect()
-    )
+    loans = charged_off(lake, source, as_of)
+    payments = lake.scan("payments", source).filter(pl.col("known_at") <= as_of, pl.col("paid_at") <= as_of).collect()
     totals = payments.filter(pl.col("kind") == "cumulative_recovery")
     dated = payments.filter(pl.col("kind") != "cumulative_recovery")
     parts = [_from_totals(loans, totals)]
@@ -56,7 +53,7 @@ def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
     ).sort("originated_on", "loan_id", "moment", "horizon_months_asked")
 
 
-def _loans(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
+def charged_off(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
     """Return the charged-off loans as first learnt: the row that the tape was priced on."""
     return (
         lake.scan("loans", source)
@@ -87,16 +84,14 @@ def _from_payments(loans: pl.DataFrame, payments: pl.DataFrame, as_of: datetime)
     valued = loans.join(pl.DataFrame({"months": MOMENTS}), how="cross").with_columns(
         pl.col("cutoff").dt.offset_by(pl.format("{}mo", "months")).alias("moment")
     )
-    cash = payments.select(
-        "loan_id", "paid_at", pl.col("amount").cum_sum().over("loan_id", order_by="paid_at")
-    )
+    cash = payments.select("loan_id", "paid_at", pl.col("amount").cum_sum().over("loan_id", order_by="paid_at"))
     cash = cash.sort("paid_at")
     before = _cash_by(valued, "moment", cash).alias("before")
     valued = valued.with_columns(before, (pl.col("balance") - before).alias("owed"))
     asked = valued.filter(pl.col("owed") > 0).join(pl.DataFrame({"horizon": HORIZONS}), how="cross")
-    asked = asked.with_columns(
-        pl.col("moment").dt.offset_by(pl.format("{}mo", "horizon")).alias("until")
-    ).filter(pl.col("until") <= as_of)
+    asked = asked.with_columns(pl.col("moment").dt.offset_by(pl.format("{}mo", "horizon")).alias("until")).filter(
+        pl.col("until") <= as_of
+    )
     came = _cash_by(asked, "until", cash) - asked["before"]
     return asked.with_columns(
         (came / asked["owed"]).clip(0.0, 1.0).alias("target"),
@@ -124,6 +119,7 @@ TASK = Task(
     rows=rows,
     metrics=metrics.recovery,
     baselines={"ridge": baselines.ridge},
-    headline={"spearman": True, "r2": True, "mae": False},
+    search={"depth": (3, 5), "learning_rate": (0.02, 0.06), "l2_leaf_reg": (5, 40), "rsm": (0.4, 0.8)},
+    blend=Blend(cap=0.7, rank_weight=0.1),
     monotone={"horizon_months": 1},
 )

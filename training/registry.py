@@ -19,6 +19,10 @@ _EXPERIMENT = "recoup"
 _PACKAGE = "package"
 
 
+class NotTrained(RecoupError):
+    """The registry has no such version."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A model version of the registry with its package."""
@@ -84,21 +88,17 @@ def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
 
     Raises
     ------
-    RecoupError
-        When there is no such version: the model was not trained yet.
+    NotTrained
+        When there is no such version.
     """
     mlflow = _mlflow(home)
     client = mlflow.MlflowClient()
     try:
         found = (
-            client.get_model_version(name, which)
-            if which.isdigit()
-            else client.get_model_version_by_alias(name, which)
+            client.get_model_version(name, which) if which.isdigit() else client.get_model_version_by_alias(name, which)
         )
     except mlflow.exceptions.MlflowException as error:
-        raise RecoupError(
-            f"no {name} model {which!r} in {home.mlflow}: run `recoup train {name}` first"
-        ) from error
+        raise NotTrained(f"no {name} model {which!r} in {home.mlflow}: run `recoup train {name}` first") from error
     folder = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_PACKAGE)
     return Registered(name, str(found.version), found.run_id, ModelPackage.load(Path(folder)))
 
@@ -121,16 +121,10 @@ def _mlflow(home: Home) -> Any:
 
 def _parameters(trained: Trained) -> dict[str, Any]:
     card = trained.package.card
-    origin = {
-        name: getattr(card, name) for name in ("source", "as_of", "seed", "rows", "service", "lake", "code")
-    }
+    origin = {name: getattr(card, name) for name in ("source", "as_of", "seed", "rows", "service", "lake", "code")}
     return origin | card.parameters | {"optuna_trials": trained.search["trials"]}
 
 
 def _metrics(trained: Trained) -> dict[str, float]:
-    named = {
-        f"{side}.{metric}": value
-        for side, values in trained.metrics.items()
-        for metric, value in values.items()
-    }
+    named = {f"{side}.{metric}": value for side, values in trained.metrics.items() for metric, value in values.items()}
     return named | {"validation_loss": trained.search["validation_loss"]}

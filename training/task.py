@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from features.lake import Lake
+from training.ensemble import Blend
 
 Metrics = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
 Baseline = Callable[[pl.DataFrame, np.ndarray, pl.DataFrame], np.ndarray]
@@ -34,8 +35,10 @@ class Task:
         ``metrics(realised, scores, weight)``.
     baselines : dict of str to callable
         ``baseline(train, target, test)`` gives scores.
-    headline : list of str
-        Metrics on which the model has to beat its baselines, and whether larger is better.
+    search : dict of str to tuple
+        Range of each CatBoost parameter that Optuna searches.
+    blend : Blend
+        How fits are combined.
     monotone : dict of str to int
         Inputs in which the score may only rise (1) or fall (-1).
     """
@@ -47,6 +50,7 @@ class Task:
     rows: Callable[[Lake, str, datetime], pl.DataFrame]
     metrics: Metrics
     baselines: dict[str, Baseline]
-    headline: dict[str, bool]
+    search: dict[str, tuple[float, float]]
+    blend: Blend = field(default_factory=Blend)
     monotone: dict[str, int] = field(default_factory=dict)
-    most_rows: int = 100_000
+    most_rows: int = 60_000

@@ -12,8 +12,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna_integration import CatBoostPruningCallback
 
-MOST_TREES = 500
-PATIENCE = 40
+MOST_TREES = 400
+PATIENCE = 50
 Progress = Callable[[str], None]
 
 
@@ -27,8 +27,8 @@ class Tuned:
     pruned: int
 
 
-def tune(fit: Pool, validate: Pool, fixed: dict[str, Any], *, trials: int, seed: int,
-         journal: Path, study: str, progress: Progress) -> Tuned:  # fmt: skip
+def tune(fit: Pool, validate: Pool, fixed: dict[str, Any], search: dict[str, tuple[float, float]], *,
+         trials: int, seed: int, journal: Path, study: str, progress: Progress) -> Tuned:  # fmt: skip
     """Search learning rate, depth and regularisation.
 
     Parameters
@@ -37,6 +37,8 @@ def tune(fit: Pool, validate: Pool, fixed: dict[str, Any], *, trials: int, seed:
         ``validate`` lies later in time; its loss is what is minimised.
     fixed : dict
         Parameters that are not searched: loss function, constraints, seed.
+    search : dict of str to tuple
+        Range of each parameter; integers for ``depth``, logarithmic but for ``rsm``.
     trials : int
         How many to run, one after another: seeds do not hold in parallel.
     seed : int
@@ -48,7 +50,7 @@ def tune(fit: Pool, validate: Pool, fixed: dict[str, Any], *, trials: int, seed:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
-    search = optuna.create_study(
+    trialled = optuna.create_study(
         study_name=study,
         storage=JournalStorage(JournalFileBackend(str(journal))),
         sampler=optuna.samplers.TPESampler(seed=seed),
@@ -60,7 +62,7 @@ def tune(fit: Pool, validate: Pool, fixed: dict[str, Any], *, trials: int, seed:
             # Optuna calls its CatBoost callback experimental, at every trial
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             pruning = CatBoostPruningCallback(trial, fixed["eval_metric"])
-        model = CatBoost(fixed | _suggest(trial) | {"iterations": MOST_TREES})
+        model = CatBoost(fixed | _suggest(trial, search) | {"iterations": MOST_TREES})
         model.fit(fit, eval_set=validate, early_stopping_rounds=PATIENCE, callbacks=[pruning])
         pruning.check_pruned()
         trial.set_user_attr("trees", model.tree_count_)
@@ -70,17 +72,17 @@ def tune(fit: Pool, validate: Pool, fixed: dict[str, Any], *, trials: int, seed:
         outcome = "pruned" if trial.value is None else f"loss {trial.value:.5f}"
         progress(f"trial {trial.number + 1}/{trials}: {outcome}")
 
-    search.optimize(objective, n_trials=trials, callbacks=[report])
-    best = search.best_trial
-    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in search.trials)
+    trialled.optimize(objective, n_trials=trials, callbacks=[report])
+    best = trialled.best_trial
+    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in trialled.trials)
     parameters = best.params | {"iterations": max(best.user_attrs["trees"], 1)}
-    return Tuned(parameters, float(best.values[0]), len(search.trials), pruned)
+    return Tuned(parameters, float(best.values[0]), len(trialled.trials), pruned)
 
 
-def _suggest(trial: optuna.Trial) -> dict[str, Any]:
+def _suggest(trial: optuna.Trial, search: dict[str, tuple[float, float]]) -> dict[str, Any]:
     return {
-        "depth": trial.suggest_int("depth", 4, 6),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
-        "l2_leaf_reg": trial.suggest_float("l2_leaf_reg", 1.0, 30.0, log=True),
-        "rsm": trial.suggest_float("rsm", 0.4, 1.0),
+        name: trial.suggest_int(name, int(low), int(high))
+        if name == "depth"
+        else trial.suggest_float(name, low, high, log=name != "rsm")
+        for name, (low, high) in search.items()
     }

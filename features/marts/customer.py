@@ -38,12 +38,8 @@ _APPLICATION = [
     Feature("credit_score", "number", "credit score at application"),
     Feature("delinquencies_2y", "number", "delinquencies in the two years before application"),
     Feature("inquiries_6m", "number", "credit inquiries in the six months before application"),
-    Feature(
-        "months_since_delinquency", "number", "time since the last delinquency, at application", "months"
-    ),
-    Feature(
-        "months_since_public_record", "number", "time since the last public record, at application", "months"
-    ),
+    Feature("months_since_delinquency", "number", "time since the last delinquency, at application", "months"),
+    Feature("months_since_public_record", "number", "time since the last public record, at application", "months"),
     Feature("open_accounts", "number", "open credit accounts at application"),
     Feature("total_accounts", "number", "credit accounts ever, at application"),
     Feature("public_records", "number", "derogatory public records at application"),
@@ -67,15 +63,10 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
         timeline.epoch_seconds("oldest_account_on").alias("oldest_account_at"),
         (pl.col("revolving_balance") / timeline.positive("annual_income")).alias("revolving_to_income"),
     )
-    changes = pl.concat(
-        [_changes(identity, _IDENTITY), _changes(application, _APPLICATION)], how="diagonal_relaxed"
-    )
+    changes = pl.concat([_changes(identity, _IDENTITY), _changes(application, _APPLICATION)], how="diagonal_relaxed")
     return timeline.state(changes, ENTITY, [feature.name for feature in FEATURES])
 
 
 def _changes(rows: pl.LazyFrame, features: list[Feature]) -> pl.LazyFrame:
-    named = [
-        pl.col(feature.name).cast(pl.Float64 if feature.kind != "category" else pl.String)
-        for feature in features
-    ]
+    named = [pl.col(feature.name).cast(pl.Float64 if feature.kind != "category" else pl.String) for feature in features]
     return rows.select(ENTITY, timeline.KNOWN, timeline.LEARNT, *named)

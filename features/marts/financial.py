@@ -15,9 +15,7 @@ _BEFORE = [
     Feature("instalments_paid", "number", "paid to the seller over the instalment", "instalments"),
     Feature("schedule_paid_share", "number", "instalments paid over the term", "share"),
     Feature("instalments_left", "number", "instalments still to be paid by the contract", "instalments"),
-    Feature(
-        "instalments_behind", "number", "instalments due but not paid when payments stopped", "instalments"
-    ),
+    Feature("instalments_behind", "number", "instalments due but not paid when payments stopped", "instalments"),
     Feature(
         "schedule_gap",
         "number",

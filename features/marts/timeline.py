@@ -17,9 +17,7 @@ LEARNT = "created_timestamp"
 def known(rows: pl.LazyFrame, feed: str) -> pl.LazyFrame:
     """Add both timestamps to the rows of a feed."""
     happened = pl.col(FEEDS[feed].HAPPENED).cast(INSTANT)
-    return rows.with_columns(
-        pl.max_horizontal(happened, "known_at").alias(KNOWN), pl.col("known_at").alias(LEARNT)
-    )
+    return rows.with_columns(pl.max_horizontal(happened, "known_at").alias(KNOWN), pl.col("known_at").alias(LEARNT))
 
 
 def standing(rows: pl.LazyFrame, feed: str, key: str) -> pl.LazyFrame:
@@ -55,9 +53,9 @@ def state(rows: pl.LazyFrame, key: str, features: list[str]) -> pl.DataFrame:
         ``key``, both timestamps and the features: one row per entity and moment of change.
     """
     table = rows.collect()
-    table = table.with_columns(
-        pl.lit(None).alias(name) for name in features if name not in table.columns
-    ).sort(key, KNOWN, maintain_order=True)
+    table = table.with_columns(pl.lit(None).alias(name) for name in features if name not in table.columns).sort(
+        key, KNOWN, maintain_order=True
+    )
     if table[key].n_unique() < table.height:
         table = table.with_columns(pl.col(features).forward_fill().over(key))
     table = table.unique([key, KNOWN], keep="last", maintain_order=True)

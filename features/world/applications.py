@@ -35,8 +35,7 @@ def draw(
     burden = 19 * np.exp(-0.15 * able + 0.4 * rng.standard_normal(loans))
     columns: dict[str, object] = {
         "credit_grade": pl.Series(p.GRADES).gather(grade),
-        "credit_sub_grade": pl.Series(p.GRADES).gather(grade)
-        + pl.Series(rng.integers(1, 6, loans)).cast(pl.String),
+        "credit_sub_grade": pl.Series(p.GRADES).gather(grade) + pl.Series(rng.integers(1, 6, loans)).cast(pl.String),
         "purpose": pl.Series(_PURPOSES).gather(
             np.where(product == 1, 1, rng.choice(6, loans, p=(0.52, 0.1, 0.09, 0.07, 0.08, 0.14)))
         ),

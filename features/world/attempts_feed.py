@@ -52,9 +52,7 @@ def feed(
     point = np.select([attempts.second, channel == p.EMAIL, channel >= p.LETTER], [1, 2, 3], 0)
     kind = np.where((point == 1) | ((point == 0) & ~traits.mobile[borrower]), 1, 0)
     kind = np.where(point >= 2, point, kind)
-    cost = np.take(p.COST_TRY, channel) + np.take(p.COST_TALK, channel) * attempts.right_party * (
-        0.5 + attempts.talk
-    )
+    cost = np.take(p.COST_TRY, channel) + np.take(p.COST_TALK, channel) * attempts.right_party * (0.5 + attempts.talk)
     offer = drives.share[loan] * debts.balance[loan] * (0.6 + 0.8 * attempts.talk)
     identifier = numbered("attempt_id", "A", np.arange(1, len(loan) + 1))
     blank = pl.DataFrame(schema=_UNUSED).clear(len(loan))
@@ -110,8 +108,7 @@ def _outcome(attempts: Attempts, traits: Traits, borrower: np.ndarray) -> np.nda
 def _contact_point(people: pl.DataFrame, borrower: np.ndarray, point: np.ndarray) -> pl.Series:
     tried = pl.select(
         pl.coalesce(
-            pl.when(pl.Series(point == code)).then(people[name].gather(borrower))
-            for code, name in enumerate(_POINTS)
+            pl.when(pl.Series(point == code)).then(people[name].gather(borrower)) for code, name in enumerate(_POINTS)
         )
     )
     return tried.to_series()

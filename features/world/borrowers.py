@@ -70,10 +70,7 @@ def feed(
             "jurisdiction": pl.repeat(p.JURISDICTION, people, eager=True),
             "time_zone": _zones(traits.region, rng),
             **_described(traits, clock.day(first_cutoff), female, rng),
-            **{
-                f"consent_{channel}": _yes_no(standing.allowed[:, column])
-                for column, channel in enumerate(p.CONSENTS)
-            },
+            **{f"consent_{channel}": _yes_no(standing.allowed[:, column]) for column, channel in enumerate(p.CONSENTS)},
             "do_not_contact": standing.no_contact_from == -np.inf,
             "disputed": standing.disputed,
         }

@@ -112,9 +112,7 @@ def converse(
     return attempts.where(~_quiet(attempts))
 
 
-def recent(
-    loan: np.ndarray, at: np.ndarray, past_loan: np.ndarray, past_at: np.ndarray, days: float
-) -> np.ndarray:
+def recent(loan: np.ndarray, at: np.ndarray, past_loan: np.ndarray, past_at: np.ndarray, days: float) -> np.ndarray:
     """Count, for each event, the past events on the same loan in the days just before it.
 
     Times are seconds; the past events are sorted by loan and time.

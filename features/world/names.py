@@ -26,9 +26,7 @@ _MAIL = ("example.com", "example.net", "example.org")
 _NUMBERS = 10_000_000  # of seven digits
 
 
-def draw(
-    traits: Traits, female: np.ndarray, rng: np.random.Generator, first_borrower: int
-) -> dict[str, pl.Series]:
+def draw(traits: Traits, female: np.ndarray, rng: np.random.Generator, first_borrower: int) -> dict[str, pl.Series]:
     """Identity columns of the ``borrowers`` feed, in clear: intake replaces them by tokens."""
     people = len(traits)
     home = np.where(traits.shared_with < 0, np.arange(people), traits.shared_with)

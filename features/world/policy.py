@@ -68,11 +68,7 @@ def _open(traits: Traits, standing: Standing) -> np.ndarray:
 
 
 def _propensity(open_channels: np.ndarray, years: np.ndarray, size: np.ndarray) -> np.ndarray:
-    score = (
-        np.log(p.CHANNEL_SHARE)
-        + np.outer(years - 1.5, p.CHANNEL_PER_AGE)
-        + np.outer(size, p.CHANNEL_PER_BALANCE)
-    )
+    score = np.log(p.CHANNEL_SHARE) + np.outer(years - 1.5, p.CHANNEL_PER_AGE) + np.outer(size, p.CHANNEL_PER_BALANCE)
     weight = np.where(open_channels, np.exp(score), 0.0)
     taste = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     free = 1 - p.PROPENSITY_FLOOR * open_channels.sum(axis=1, keepdims=True)

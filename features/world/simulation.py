@@ -133,23 +133,17 @@ def _lend(
     cohort: np.ndarray, clock: Clock, streams: Streams, *, first: int, first_borrower: int
 ) -> tuple[Traits, Debts, pl.DataFrame]:
     who = traits.draw(lending.borrower_count(len(cohort)), streams(Part.TRAITS))
-    debts, frame = lending.draw(
-        who, cohort, clock, streams(Part.LOANS), first=first, first_borrower=first_borrower
-    )
+    debts, frame = lending.draw(who, cohort, clock, streams(Part.LOANS), first=first, first_borrower=first_borrower)
     known = lending.known(cohort, clock, streams(Part.LAGS))
     return who, debts, frame.with_columns(known)
 
 
-def _people(
-    cohort: np.ndarray, clock: Clock, streams: Streams, *, first: int, first_borrower: int
-) -> _People:
+def _people(cohort: np.ndarray, clock: Clock, streams: Streams, *, first: int, first_borrower: int) -> _People:
     who, debts, frame = _lend(cohort, clock, streams, first=first, first_borrower=first_borrower)
     first_cutoff = np.full(len(who), p.COHORTS)
     np.minimum.at(first_cutoff, debts.borrower, cohort)
     standing = borrowers.draw_standing(first_cutoff, streams(Part.STANDING))
-    rows = borrowers.feed(
-        who, standing, first_cutoff, clock, streams(Part.PEOPLE), first_borrower=first_borrower
-    )
+    rows = borrowers.feed(who, standing, first_cutoff, clock, streams(Part.PEOPLE), first_borrower=first_borrower)
     return _People(who, standing, debts, frame, rows)
 
 
@@ -164,9 +158,7 @@ def _history(
     cases = litigation.draw(who, debts, streams(Part.LITIGATION))
     tried = contacts.draw(who, standing, debts, placement, clock, streams(Part.ATTEMPTS))
     attempts = contacts.converse(who, debts, drives, economy, tried, streams(Part.CONVERSATIONS))
-    cash, settled = payments.draw(
-        debts, region, drives, economy, cases, attempts, clock, streams(Part.PAYMENTS)
-    )
+    cash, settled = payments.draw(debts, region, drives, economy, cases, attempts, clock, streams(Part.PAYMENTS))
     paid, every = payments.feed(cash, debts, clock)
     first_rows = people.borrowers.unique("borrower_id", keep="first", maintain_order=True)
     log, log_hidden = attempts_feed.feed(

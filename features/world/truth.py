@@ -72,9 +72,7 @@ def tables(
         **{name: pl.Series(values) for name, values in by_horizon.items()},
     )
     curve = pl.Array(pl.Float64, p.HORIZON)
-    curves = feed.select("loan_id").with_columns(
-        pl.Series(name, table, dtype=curve) for name, table in shares.items()
-    )
+    curves = feed.select("loan_id").with_columns(pl.Series(name, table, dtype=curve) for name, table in shares.items())
     return {"borrowers": _hidden_borrowers(traits, feed, debts), "loans": loans, "curves": curves}
 
 
@@ -102,9 +100,7 @@ def load_truth(folder: Path) -> Truth:
     return Truth(**{name: pl.read_parquet(folder / f"{name}.parquet") for name in names})
 
 
-def contact_chance(
-    truth: Truth, borrowers: pl.DataFrame, channel: str, hour_of_week: np.ndarray | int
-) -> np.ndarray:
+def contact_chance(truth: Truth, borrowers: pl.DataFrame, channel: str, hour_of_week: np.ndarray | int) -> np.ndarray:
     """Chance of the right party for each row of ``borrowers`` (column ``borrower_id``).
 
     ``hour_of_week`` is local: 0 is Monday 00:00 to 01:00. Averaged over the contact points that
@@ -151,9 +147,7 @@ def expected_recovery(truth: Truth, loans: pl.DataFrame, horizon: int) -> np.nda
 def _cash(truth: Truth, rows: pl.DataFrame, month: np.ndarray | int) -> np.ndarray:
     wanted = rows.select("region", month=pl.Series(rows["cohort"].to_numpy() + month))
     wanted = wanted.cast({"month": pl.Int64})
-    return wanted.join(truth.market, on=["region", "month"], how="left", maintain_order="left")[
-        "cash"
-    ].to_numpy()
+    return wanted.join(truth.market, on=["region", "month"], how="left", maintain_order="left")["cash"].to_numpy()
 
 
 def _rows(known: pl.DataFrame, asked: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -93,9 +93,7 @@ def _scores(door: FeatureDoor, frame: pl.DataFrame, progress: Progress) -> dict[
     categories = [column["name"] for column in columns if column["kind"] == "category"]
     sample = frame.head(20_000)
     target = np.random.default_rng(1).random(sample.height)
-    model = CatBoost(
-        {"iterations": _TREES, "max_ctr_complexity": 1, "allow_writing_files": False, "verbose": False}
-    )
+    model = CatBoost({"iterations": _TREES, "max_ctr_complexity": 1, "allow_writing_files": False, "verbose": False})
     model.fit(to_pool(sample, categories, target))
     card = Card("recovery", _SERVICE, columns, "share", "bench", "", 1, "", "", sample.height)
     package = ModelPackage(model, LeafShap.build(model), card, sample)

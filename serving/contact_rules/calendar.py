@@ -83,8 +83,7 @@ def _clocks(asked: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
         refusing = (
             rank
             for rank, rule in enumerate(rules.rules)
-            if zone is not None
-            and any(_out(rule, rules.rules, jurisdiction, channel, *part) for part in local.items())
+            if zone is not None and any(_out(rule, rules.rules, jurisdiction, channel, *part) for part in local.items())
         )
         found.append((place, slot, min(local), max(local), next(refusing, None)))
     day = pl.Date()
@@ -191,9 +190,7 @@ def _dated(asked: pl.DataFrame, attempts: pl.DataFrame, key: list[str], days: in
             asked.join(unnamed, on="borrower_id").select(columns),
         ]
     )
-    local = [
-        at.astimezone(ZoneInfo(zone)).date() for at, zone in past.select("attempted_at", "zone").iter_rows()
-    ]
+    local = [at.astimezone(ZoneInfo(zone)).date() for at, zone in past.select("attempted_at", "zone").iter_rows()]
     window = pl.col("day").is_between(pl.col("first") - pl.duration(days=days - 1), pl.col("last"))
     return past.with_columns(pl.Series("day", local, dtype=pl.Date)).filter(window)
 

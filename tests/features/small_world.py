@@ -86,9 +86,7 @@ def lake_as_read(home: Home) -> dict[str, Any]:
         "snapshot": lake.snapshot(),
         **{feed: lake.scan(feed).collect() for feed in FEEDS},
         **{
-            f"rejected {feed} {batch.id}": lake.rejected(batch.id, feed)
-            for batch in batches
-            for feed in batch.rejected
+            f"rejected {feed} {batch.id}": lake.rejected(batch.id, feed) for batch in batches for feed in batch.rejected
         },
     }
 
@@ -105,9 +103,7 @@ def everything_written(root: Path) -> str:
     for path in (file for file in root.rglob("*") if file.is_file()):
         if path.suffix == ".parquet":
             frame = pl.read_parquet(path).select(pl.col(pl.String).unique().implode())
-            parts += (
-                [text for cell in frame.row(0) for text in cell if text is not None] if frame.width else []
-            )
+            parts += [text for cell in frame.row(0) for text in cell if text is not None] if frame.width else []
         parts.append(path.read_bytes().decode("latin-1"))
     return "\n".join(parts).lower()
 

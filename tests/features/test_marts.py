@@ -28,11 +28,12 @@ def test_a_change_learnt_late_does_not_undo_a_later_one():
 
 
 def test_an_attempt_learnt_late_counts_but_is_not_the_last():
+    reached = {"borrower_id": "b", "right_party": True}
     contacts = feed(
         "contacts",
-        {"attempt_id": "2", "borrower_id": "b", "attempted_at": at(2), "channel": "sms", "right_party": True, "known_at": at(2)},
-        {"attempt_id": "1", "borrower_id": "b", "attempted_at": at(1), "channel": "call", "right_party": True, "known_at": at(3)},
-    )  # fmt: skip
+        {"attempt_id": "2", "attempted_at": at(2), "channel": "sms", "known_at": at(2)} | reached,
+        {"attempt_id": "1", "attempted_at": at(1), "channel": "call", "known_at": at(3)} | reached,
+    )
     table = marts.build("contact", {"contacts": contacts})
     assert table["attempts"].to_list() == [1.0, 2.0]
     assert table["last_channel"].to_list() == ["sms", "sms"]

@@ -113,9 +113,7 @@ def test_tape_not_in_the_lake_gets_the_features_it_would_have_in_it(filled, aske
     feeds = {feed: filled.lake.scan(feed) for feed in ("loans", "borrowers", "payments", "litigation")}
     assert rows.height > 50
     for service in SERVICES:
-        assert digest(filled.tape_frame(service, feeds, rows)) == digest(
-            filled.frame(service, rows.drop("region"))
-        )
+        assert digest(filled.tape_frame(service, feeds, rows)) == digest(filled.frame(service, rows.drop("region")))
 
 
 def test_missing_value_and_unknown_id_are_told_apart(filled, asked):

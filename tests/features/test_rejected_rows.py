@@ -52,9 +52,7 @@ def test_every_problem_of_a_row_is_named(home, tmp_path):
     batch = Lake(home).ingest(write_csv(tmp_path / "tape.csv", [row]), "canonical")
     rejected = Lake(home).rejected(batch.id, "loans")
     assert set(rejected["field"][0].split(", ")) == {"balance", "currency", "term_months"}
-    assert all(
-        part in rejected["reason"][0] for part in ("is -5.0", "is XTS", "cannot read 'long' as number")
-    )
+    assert all(part in rejected["reason"][0] for part in ("is -5.0", "is XTS", "cannot read 'long' as number"))
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,9 +76,7 @@ def test_a_row_is_rejected_exactly_when_it_has_a_fault(tmp_path_factory, faults)
             st.sampled_from(list(GOOD_LOAN)),
             st.one_of(
                 st.text(string.printable + "é中\x00", max_size=12),
-                st.sampled_from(
-                    ["-1", "1e308", "1e999", "0x1", "9999-12-31", "0000-00-00", "true", "L1", "L2"]
-                ),
+                st.sampled_from(["-1", "1e308", "1e999", "0x1", "9999-12-31", "0000-00-00", "true", "L1", "L2"]),
             ),
         ),
         max_size=12,

@@ -83,9 +83,7 @@ def test_an_unreadable_file_is_a_clear_error(tmp_path, content):
 def test_a_method_for_numbers_is_refused_on_a_category(tmp_path):
     change = {"columns": {"product": {"method": "wasserstein", "why": "typo"}}}
     thresholds = Thresholds.load(written(tmp_path, yaml.safe_load(SHIPPED.read_text()) | change))
-    with pytest.raises(
-        RecoupError, match=r"recovery\.product is a category, which wasserstein cannot compare"
-    ):
+    with pytest.raises(RecoupError, match=r"recovery\.product is a category, which wasserstein cannot compare"):
         thresholds.rules("recovery", [{"name": "product", "kind": "category"}])
 
 
@@ -94,9 +92,7 @@ def test_each_method_tells_equal_from_moved(method):
     random = np.random.default_rng(5)
     reference, same = (pl.DataFrame({"x": random.normal(size=2_000)}) for _ in range(2))
     rule = Rule("x", "number", method, threshold=0.35, missing=0.1)
-    assert not any(
-        found.alert for found in compare(reference, same, [rule], fewest=100, fewest_within=10).findings
-    )
+    assert not any(found.alert for found in compare(reference, same, [rule], fewest=100, fewest_within=10).findings)
     moved = compare(reference, same + 2.0, [rule], fewest=100, fewest_within=10).findings
     assert [found.alert for found in moved] == [True, False]
     assert moved[0].value >= moved[0].threshold

@@ -189,12 +189,8 @@ def test_next_contact_offers_what_the_plan_would(worked, door, planned):
     offered = told.offered
     assert offered["net_value"].is_sorted(descending=True) and told.inputs.height == offered.height
     assert package.scores(told.inputs).tolist() == offered["chance"].to_list()
-    same = offered.filter(
-        (pl.col("channel") == loan["channel"]) & (pl.col("planned_at") == loan["planned_at"])
-    )
-    assert same["chance"].item() == loan["chance"] and same["net_value"].item() == pytest.approx(
-        loan["net_value"]
-    )
+    same = offered.filter((pl.col("channel") == loan["channel"]) & (pl.col("planned_at") == loan["planned_at"]))
+    assert same["chance"].item() == loan["chance"] and same["net_value"].item() == pytest.approx(loan["net_value"])
     assert told.refused["clause"].null_count() == 0
     with pytest.raises(RecoupError, match="was not known"):
         next_contact(door, package, values, "nobody", MOMENT, lambda rows: rows)
@@ -209,9 +205,7 @@ def test_an_empty_lake_says_so(home, tmp_path):
 
 
 def test_a_day_before_any_loan_says_since_when(worked, tmp_path):
-    with pytest.raises(
-        RecoupError, match=r"no loan was known by 2010-01-01; the first became known on 20\d\d-"
-    ):
+    with pytest.raises(RecoupError, match=r"no loan was known by 2010-01-01; the first became known on 20\d\d-"):
         dispatch.plan(worked, date(2010, 1, 1), tmp_path / "p", progress=silent)
     assert not (tmp_path / "p").exists()
 

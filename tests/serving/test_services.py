@@ -104,7 +104,7 @@ def test_a_bento_is_built_once_per_model_version(served, worked):
 def test_a_killed_worker_loses_no_answered_decision(served, worked):
     name, client = served
     given = [answer["decision_id"] for _ in range(5) for answer in answers(name, client)]
-    (log,) = {path for path in worked.journal.glob("*.jsonl")}
+    (log,) = set(worked.journal.glob("*.jsonl"))
     for line in log.read_text().splitlines():
         json.loads(line)
     assert all(Journal(worked).find(decision) for decision in given)
@@ -124,3 +124,21 @@ def test_serving_without_a_key_is_refused(worked, monkeypatch):
     monkeypatch.delenv("RECOUP_API_KEY", raising=False)
     with pytest.raises(RecoupError, match="RECOUP_API_KEY is not set"):
         server.start(worked, "recoup_pricing:none", server.free_port(), worked.reports / "x.log")
+
+
+def test_the_next_contact_is_lawful_and_explained(served, worked):
+    name, client = served
+    if name != "contact":
+        assert client.post("/next_contact", json={}).status_code == 404
+        return
+    asked = {"loan_id": "L0000007", "moment": "2026-01-01T00:00:00Z", "most": 2}
+    answer = client.post("/next_contact", json=asked)
+    assert answer.status_code == 200, answer.text
+    slots, refused = answer.json()["slots"], answer.json()["refused"]
+    assert slots or refused
+    assert all(8 <= slot["local_hour"] < 21 for slot in slots)
+    assert [slot["net_value"] for slot in slots] == sorted((slot["net_value"] for slot in slots), reverse=True)
+    for slot in slots:
+        record = Journal(worked).find(slot["decision_id"])
+        assert replay(record, registry.load(worked, name).package).score == slot["chance"]
+    assert all(entry["clause"] for entry in refused)

@@ -72,7 +72,7 @@ def test_rows_that_cannot_be_priced_are_kept_with_their_reason(worked, tape_on_o
     rows = pl.read_csv(tape_on_offer, infer_schema=False).head(6)
     spoilt = rows.with_row_index("n").with_columns(
         status=pl.when(pl.col("n") == 0).then(pl.lit("repaid")).otherwise("status"),
-        balance=pl.when(pl.col("n") == 1).then(pl.lit("0")).when(pl.col("n") == 2).then(pl.lit("-5")).otherwise("balance"),
+        balance=pl.col("n").replace_strict({1: "0", 2: "-5"}, default=pl.col("balance")),
         currency=pl.when(pl.col("n") == 3).then(pl.lit("XXX")).otherwise("currency"),
     ).drop("n")  # fmt: skip
     spoilt.write_csv(tmp_path / "tape.csv")

@@ -51,8 +51,8 @@ def fit(loss: str = "RMSE", numeric: bool = False, **options: Any) -> CatBoost:
     target += frame["income"].fillna(1) + np.random.default_rng(1).normal(size=len(frame))
     if loss in ("Logloss", "MultiClass"):
         target = np.digitize(target, [0.0] if loss == "Logloss" else [-1.0, 1.0])
-    usual = dict(iterations=60, depth=5, max_ctr_complexity=1, thread_count=1, verbose=False)
-    model = CatBoost(dict(loss_function=loss, allow_writing_files=False) | usual | options)
+    usual = {"iterations": 60, "depth": 5, "max_ctr_complexity": 1, "thread_count": 1, "verbose": False}
+    model = CatBoost({"loss_function": loss, "allow_writing_files": False} | usual | options)
     categories = [] if numeric else CATEGORIES
     return model.fit(Pool(frame[NUMBERS + categories], target, cat_features=categories))
 
@@ -173,7 +173,7 @@ def test_refuses_what_it_cannot_tabulate() -> None:
 def test_refuses_texts_and_embeddings(kind: str) -> None:
     notes = ["paid late", "never paid"] if kind == "text" else [[0.0, 1.0], [1.0, 0.5]]
     pool = Pool(pd.DataFrame({"note": notes * 50}), [0, 1] * 50, **{f"{kind}_features": ["note"]})
-    model = CatBoost(dict(iterations=2, verbose=False, allow_writing_files=False)).fit(pool)
+    model = CatBoost({"iterations": 2, "verbose": False, "allow_writing_files": False}).fit(pool)
     with pytest.raises(ValueError, match="text and embedding"):
         LeafShap.build(model)
 

@@ -74,5 +74,5 @@ def test_attempts_are_seen_just_before_they_are_made(lake):
 
 @pytest.mark.parametrize("model", [recovery, contact])
 def test_nothing_known_yet_is_an_error_that_says_so(lake, model):
-    with pytest.raises(RecoupError, match="2001-01-01.*--as-of"):
+    with pytest.raises(RecoupError, match=r"2001-01-01.*--as-of"):
         model.rows(lake, "canonical", datetime(2001, 1, 1, tzinfo=UTC))

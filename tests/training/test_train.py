@@ -33,7 +33,12 @@ def test_a_run_keeps_parameters_metrics_plots_and_fingerprint(worked, registered
         assert any(name.startswith(f"{side}.") for name in run.data.metrics)
     client = mlflow.MlflowClient(f"sqlite:///{worked.mlflow / 'mlflow.db'}")
     held = {file.path for folder in ("plots", "package") for file in client.list_artifacts(registered.run_id, folder)}
-    assert {"plots/calibration.png", "plots/shap_summary.png", "package/model.cbm", "package/card.json"} <= held
+    assert {
+        "plots/calibration.png",
+        "plots/shap_summary.png",
+        "package/model.cbm",
+        "package/card.json",
+    } <= held
     assert client.get_model_version_by_alias(registered.name, registry.CHAMPION).version == int(registered.version)
 
 
@@ -118,7 +123,7 @@ def test_training_on_an_empty_or_wrong_lake_says_what_to_do(home, lending_club):
     with pytest.raises(RecoupError, match="recoup ingest"):
         train("recovery", home, trials=1, progress=lambda line: None)
     Lake(home).ingest(lending_club, "lending_club")
-    with pytest.raises(RecoupError, match="no contacts.*recoup ingest"):
+    with pytest.raises(RecoupError, match=r"no contacts.*recoup ingest"):
         train("contact", home, trials=1, progress=lambda line: None)
     with pytest.raises(RecoupError, match="no loans of source 'canonical'"):
         train("recovery", home, source="canonical", trials=1, progress=lambda line: None)
