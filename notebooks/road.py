@@ -156,5 +156,5 @@ explained = package.explain(row)
 largest = pl.DataFrame({"input": package.names, "effect on rate": explained.contributions[0]}).sort(
     pl.col("effect on rate").abs(), descending=True
 )
-print(f"base {explained.base:.4f} + contributions = {explained.scores[0]:.4f}")
+print(f"base {explained.base[0]:.4f} + contributions = {explained.scores[0]:.4f}")
 largest.head(8)

@@ -92,7 +92,7 @@ class Scorer:
             "known_at": rows.known_at[row],
             "stale": rows.stale,
             "score": score,
-            "base": explained.base,
+            "base": float(explained.base[row]),
             "unit": unit,
             "contributions": explained.contributions[row].tolist(),
             **context,
@@ -102,7 +102,7 @@ class Scorer:
         return Decision(
             decision_id=self.journal.append(record),
             score=score,
-            base_effect=explained.base * unit,
+            base_effect=float(explained.base[row]) * unit,
             reasons=reasons,
             other_effect=float(effects.sum() - shown),
             model_version=self.label,

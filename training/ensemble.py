@@ -28,17 +28,13 @@ class Blend:
     Attributes
     ----------
     cap : float
-        Targets above it count as it.
+        Rates above it count as it.
     rank_weight : float
-        Weight of the part that predicts the target's rank, in [0, 1], beside the rate itself.
+        Weight of the part that predicts the target's rank, in [0, 1], beside the target itself.
     """
 
     cap: float = np.inf
     rank_weight: float = 0.0
-
-    def capped(self, target: np.ndarray) -> np.ndarray:
-        """Return targets as the mean part sees them."""
-        return np.minimum(target, self.cap)
 
 
 def fit(pool_of: PoolOf, target: np.ndarray, parameters: dict[str, Any], blend: Blend) -> CatBoost:
@@ -49,7 +45,7 @@ def fit(pool_of: PoolOf, target: np.ndarray, parameters: dict[str, Any], blend: 
     pool_of : callable
         Pool of the training rows under given targets.
     target : ndarray, shape (n,)
-        The rates.
+        What the mean part predicts.
     parameters : dict
         CatBoost's; ``random_seed`` is the first of the seeds.
     blend : Blend
@@ -61,7 +57,7 @@ def fit(pool_of: PoolOf, target: np.ndarray, parameters: dict[str, Any], blend: 
     """
     seeds = range(_SEEDS if len(target) <= _FEW_ROWS else 1)
     rank = rankdata(target) / len(target)
-    parts = [(blend.capped(target), 1.0)]
+    parts = [(target, 1.0)]
     if blend.rank_weight:
         parts.append((rank, blend.rank_weight))
     fits, weights = [], []
@@ -74,5 +70,6 @@ def fit(pool_of: PoolOf, target: np.ndarray, parameters: dict[str, Any], blend: 
         return fits[0]
     model = sum_models(fits, weights=weights)
     scale, bias = model.get_scale_and_bias()
-    model.set_scale_and_bias(scale, bias - blend.rank_weight * rank.mean())
+    average_rank = np.average(rank, weights=pool.get_weight())
+    model.set_scale_and_bias(scale, bias - blend.rank_weight * average_rank)
     return model

@@ -13,6 +13,7 @@ from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
 from training import baselines, ensemble, split
+from training.curve import HorizonCurve
 from training.intervals import Intervals
 from training.leaf_shap import LeafShap
 from training.package import Card, ModelPackage, to_pool
@@ -107,19 +108,31 @@ class _Learner:
             "monotone_constraints": self.task.monotone,
         }
 
-    def target(self, part: np.ndarray) -> np.ndarray:
-        return self.rows["target"].to_numpy()[part]
+    def curve(self, part: np.ndarray) -> HorizonCurve | None:
+        """Return the average recovery curve of a part, for a task with horizons."""
+        if "horizon_months_asked" not in self.rows.columns:
+            return None
+        return HorizonCurve.fit(self.rows.filter(part))
 
-    def pool(self, part: np.ndarray, target: np.ndarray | None = None) -> Pool:
-        """Return a part's pool; its target is capped as the mean part of the blend sees it."""
+    def average(self, part: np.ndarray, curve: HorizonCurve | None) -> np.ndarray:
+        """Return what the model predicts multiples of, row by row."""
+        if curve is None:
+            return np.ones(part.sum())
+        return curve.at(self.rows["horizon_months_asked"].to_numpy()[part])
+
+    def target(self, part: np.ndarray, curve: HorizonCurve | None) -> np.ndarray:
+        """Return what the mean part of the blend is fitted to."""
+        return np.minimum(self.rows["target"].to_numpy()[part], self.task.blend.cap) / self.average(part, curve)
+
+    def pool(self, part: np.ndarray, target: np.ndarray, curve: HorizonCurve | None) -> Pool:
+        """Return a part's pool; small averages are noisy in multiples, and weigh less."""
         categories = [column["name"] for column in self.columns if column["kind"] == "category"]
-        values = self.task.blend.capped(self.target(part)) if target is None else target
-        return to_pool(self.frame.filter(part), categories, values)
+        return to_pool(self.frame.filter(part), categories, target, self.average(part, curve))
 
-    def fit(self, part: np.ndarray, parameters: dict[str, Any]) -> CatBoost:
+    def fit(self, part: np.ndarray, parameters: dict[str, Any], curve: HorizonCurve | None) -> CatBoost:
         return ensemble.fit(
-            lambda target: self.pool(part, target),
-            self.target(part),
+            lambda target: self.pool(part, target, curve),
+            self.target(part, curve),
             self.fixed() | parameters,
             self.task.blend,
         )
@@ -139,8 +152,10 @@ class _Job:
         from training.tuning import tune
 
         learner, parts = self.learner, self.parts
+        curve = learner.curve(parts.fit)
+        fit, validate = (learner.pool(part, learner.target(part, curve), curve) for part in (parts.fit, parts.validate))
         found = tune(
-            learner.pool(parts.fit), learner.pool(parts.validate), learner.fixed(), self.task.search,
+            fit, validate, learner.fixed(), self.task.search,
             trials=trials, seed=learner.seed, journal=self.home.optuna / "journal.log",
             study=study, progress=self.progress,
         )  # fmt: skip
@@ -179,10 +194,13 @@ class _Job:
 
     def _package(self, part: np.ndarray, parameters: dict[str, Any], card: Card) -> ModelPackage:
         learner = self.learner
-        model = learner.fit(part, parameters)
+        curve = learner.curve(part)
+        model = learner.fit(part, parameters, curve)
         shap = LeafShap.build(model)
-        shap.verify(model, learner.pool(part & (np.cumsum(part) <= _VERIFIED_ROWS)))
+        if curve:
+            card = replace(card, curve=curve.to_card())
         package = ModelPackage(model, shap, card, pl.DataFrame())
+        shap.verify(model, package.pool(learner.frame.filter(part).head(_VERIFIED_ROWS)))
         reference = learner.frame.filter(part & learner.rows["judged"].to_numpy())
         reference = reference.sample(min(_REFERENCE_ROWS, reference.height), seed=learner.seed)
         if card.horizons:
@@ -201,7 +219,7 @@ class _Job:
         train = self.parts.train & learner.rows["judged"].to_numpy()
         inputs, unseen = learner.frame.filter(train), learner.frame.filter(part)
         scores = tested.scores(unseen, threads=2)
-        sides = {self.task.name: scores, "mean": baselines.constant(target[train], weight[train], part.sum())}
+        sides = {self.task.name: scores, "mean": self._mean(train, part)}
         sides |= {name: side(inputs, target[train], unseen) for name, side in self.task.baselines.items()}
         table = pl.DataFrame({"realised": target[part], "score": scores, "weight": weight[part]})
         if tested.card.intervals:
@@ -209,6 +227,13 @@ class _Job:
             table = table.with_columns(lower=lower, upper=upper)
         measured = {name: self.task.metrics(target[part], side, weight[part]) for name, side in sides.items()}
         return measured, table
+
+    def _mean(self, train: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """Return the knowledge-free baseline: the past's mean, at the row's own horizon where there is one."""
+        curve = self.learner.curve(self.parts.train)
+        if curve is None:
+            return baselines.constant(self.learner.rows["target"].to_numpy()[train], part.sum())
+        return self.learner.average(part, curve)
 
 
 def _source(door: FeatureDoor, feed: str, source: str | None) -> str:

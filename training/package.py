@@ -18,6 +18,7 @@ import polars as pl
 from catboost import CatBoost, Pool
 
 from features.errors import RecoupError
+from training.curve import HorizonCurve
 from training.intervals import Intervals
 from training.leaf_shap import LeafShap
 
@@ -37,13 +38,17 @@ class Card:
     columns : list of dict
         ``name``, ``kind``, ``view``, ``unit``, ``about`` of each input, in order.
     link : str
-        ``share`` (the raw score clipped to [0, 1]) or ``logistic``.
+        ``share`` (a multiple of the average recovery curve, clipped to [0, 1]) or ``logistic``.
     source, as_of, seed, lake, code
         Data source, last day known (ISO 8601), seed, lake snapshot, code revision.
     horizons : list of float
         Months ahead that the model learnt from; empty for a model without horizons.
     metrics : dict
         Out-of-time metrics of the model and its baselines.
+    parameters, population : dict
+        Of the fit; range or categories of each input in training.
+    intervals, curve : dict
+        See `Intervals` and `HorizonCurve`; empty for a model without them.
     """
 
     name: str
@@ -61,18 +66,20 @@ class Card:
     parameters: dict[str, Any] = field(default_factory=dict)
     population: dict[str, Any] = field(default_factory=dict)
     intervals: dict[str, list[float]] = field(default_factory=dict)
+    curve: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Explained:
     """Scores with their contributions, in the score's own unit.
 
-    ``base + contributions.sum(axis=1) == scores`` within 1e-9 for every row.
+    ``base + contributions.sum(axis=1) == scores`` within 1e-9 for every row. The base is what the
+    average row scores, at the same horizon.
     """
 
     scores: Floats
     contributions: Floats
-    base: float
+    base: Floats
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ class ModelPackage:
     def scores(self, frame: pl.DataFrame, threads: int = 1) -> Floats:
         """Return the scores of model inputs, shape (n,), each in [0, 1]."""
         raw = self.model.predict(self.pool(frame), prediction_type="RawFormulaVal", thread_count=threads)
-        return self._linked(raw)
+        return self._linked(raw, self._average(frame))
 
     def explain(self, frame: pl.DataFrame, threads: int = 1) -> Explained:
         """Return scores with exact contributions, shape (n, features).
@@ -150,8 +157,9 @@ class ModelPackage:
             When contributions and base do not add up to the score.
         """
         phi, raw = self.shap.contributions(self.model, self.pool(frame), threads=threads)
-        scores, base = self._linked(raw), float(self._linked(np.array([self.shap.base]))[0])
-        phi *= self._chord(raw, scores, base)[:, None]
+        average = self._average(frame)
+        scores, base = self._linked(raw, average), self._linked(self.shap.base, average)
+        phi *= self._chord(raw, scores, base, average)[:, None]
         gap = np.abs(base + phi.sum(axis=1) - scores)
         if not (gap <= 1e-9).all():
             raise ArithmeticError(f"contributions miss the score by {gap.max():.3g}")
@@ -160,8 +168,9 @@ class ModelPackage:
     def reasons(self, frame: pl.DataFrame, count: int, threads: int = 1) -> tuple[np.ndarray, Floats, Floats]:
         """Return the inputs [n, count] that move each score most, how much [n, count], the scores."""
         indices, phi, raw = self.shap.top(self.model, self.pool(frame), count, threads=threads)
-        scores, base = self._linked(raw), float(self._linked(np.array([self.shap.base]))[0])
-        return indices, phi * self._chord(raw, scores, base)[:, None], scores
+        average = self._average(frame)
+        scores, base = self._linked(raw, average), self._linked(self.shap.base, average)
+        return indices, phi * self._chord(raw, scores, base, average)[:, None], scores
 
     def interval(self, scores: Floats) -> tuple[Floats, Floats]:
         """Return the 90 % interval around each score, within [0, 1]."""
@@ -171,20 +180,28 @@ class ModelPackage:
     def _categories(self) -> list[str]:
         return [column["name"] for column in self.card.columns if column["kind"] == "category"]
 
-    def _linked(self, raw: Floats) -> Floats:
-        if self.card.link == "logistic":
-            return 1 / (1 + np.exp(-raw))
-        return np.clip(raw, 0.0, 1.0)
+    def _average(self, frame: pl.DataFrame) -> Floats:
+        """Return what a raw score of 1 is worth in each row: the average recovery at its horizon."""
+        if not self.card.curve:
+            return np.ones(frame.height)
+        return HorizonCurve.from_card(self.card.curve).at(frame["horizon_months"].to_numpy())
 
-    def _chord(self, raw: Floats, scores: Floats, base: float) -> Floats:
+    def _linked(self, raw: Floats | float, average: Floats) -> Floats:
+        if self.card.link == "logistic":
+            return average / (1 + np.exp(-raw))
+        return np.clip(raw * average, 0.0, 1.0)
+
+    def _chord(self, raw: Floats, scores: Floats, base: Floats, average: Floats) -> Floats:
         """Return slope of the link from the base to each score; its tangent where the two meet."""
-        tangent = base * (1 - base) if self.card.link == "logistic" else 1.0
+        tangent = base * (1 - base) if self.card.link == "logistic" else average
         rise = raw - self.shap.base
         near = np.abs(rise) < 1e-12
         return np.where(near, tangent, (scores - base) / np.where(near, 1.0, rise))
 
 
-def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = None) -> Pool:
+def to_pool(
+    frame: pl.DataFrame, categories: list[str], target: Floats | None = None, weight: Floats | None = None
+) -> Pool:
     """Return a CatBoost pool of model inputs.
 
     Parameters
@@ -193,7 +210,7 @@ def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = 
         As the door to Feast gives it.
     categories : list of str
         Which columns are categories.
-    target : ndarray, shape (n,), optional
+    target, weight : ndarray, shape (n,), optional
         For training.
     """
     if frame.height == 1 and target is None:
@@ -201,4 +218,4 @@ def to_pool(frame: pl.DataFrame, categories: list[str], target: Floats | None = 
         places = [frame.columns.index(name) for name in categories]
         return Pool([row], cat_features=places, feature_names=frame.columns)
     table = frame.with_columns(pl.col(categories).cast(pl.Categorical)).to_pandas()
-    return Pool(table, label=target, cat_features=categories)
+    return Pool(table, label=target, weight=weight, cat_features=categories)

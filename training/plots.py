@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import polars as pl
 
 from training.job import Trained
@@ -57,7 +56,7 @@ def shap_summary(trained: Trained, path: Path) -> Path:
     shap.plots.beeswarm(
         shap.Explanation(
             values=explained.contributions,
-            base_values=np.full(rows.height, explained.base),
+            base_values=explained.base,
             data=values.select(package.names).cast(pl.Float64).to_numpy(),
             feature_names=package.names,
         ),

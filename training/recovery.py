@@ -120,6 +120,6 @@ TASK = Task(
     metrics=metrics.recovery,
     baselines={"ridge": baselines.ridge},
     search={"depth": (3, 5), "learning_rate": (0.02, 0.06), "l2_leaf_reg": (5, 40), "rsm": (0.4, 0.8)},
-    blend=Blend(cap=0.7, rank_weight=0.1),
+    blend=Blend(cap=0.7, rank_weight=1.0),
     monotone={"horizon_months": 1},
 )
