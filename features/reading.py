@@ -45,14 +45,13 @@ def read(path: Path, mapping: Mapping, columns: dict[str, Column]) -> tuple[pl.D
         When the file is missing, empty, or not what its name says.
     """
     raw = _open(path, mapping.separator, {spec.column or name for name, spec in columns.items()})
-    series, problems = [], []
-    for name, spec in columns.items():
-        source = spec.column or name
-        if source in raw.columns:
-            typed = _typed(raw[source], spec).alias(name)
-            series.append(typed)
-            problems.append(_unread(raw[source], typed, spec))
-    table = pl.DataFrame(series).with_row_index(ROW_NUMBER, offset=1)
+    present = {name: spec for name, spec in columns.items() if (spec.column or name) in raw.columns}
+    typed = raw.select(
+        _typed(pl.col(spec.column or name), raw.schema[spec.column or name], spec).alias(name)
+        for name, spec in present.items()
+    )
+    problems = [_unread(raw[spec.column or name], typed[name], spec) for name, spec in present.items()]
+    table = typed.with_row_index(ROW_NUMBER, offset=1)
     if mapping.walk:
         absent = [name for name in (mapping.walk.month, mapping.walk.weekday) if name not in table.columns]
         if absent:
@@ -141,9 +140,9 @@ def _kind(path: Path) -> str:
     return by_name
 
 
-def _typed(raw: pl.Series, spec: Column) -> pl.Series:
-    if spec.kind == "text" or raw.dtype != pl.String:
-        return _cast(raw, spec.kind, spec.nulls)
+def _typed(raw: pl.Expr, dtype: pl.DataType, spec: Column) -> pl.Expr:
+    if spec.kind == "text" or dtype != pl.String:
+        return _cast(raw, dtype, spec.kind, spec.nulls)
     values = _blank_to_null(raw, spec.nulls)
     if spec.kind == "number":
         if spec.pattern:
@@ -152,7 +151,7 @@ def _typed(raw: pl.Series, spec: Column) -> pl.Series:
     if spec.kind == "flag":
         lower = values.str.to_lowercase()
         known = lower.is_in([*_TRUE, *_FALSE])
-        return pl.select(pl.when(known).then(lower.is_in(_TRUE))).to_series()
+        return pl.when(known).then(lower.is_in(_TRUE))
     if spec.format:
         wanted = pl.Date if spec.kind == "date" else pl.Datetime("us")
         parsed = values.str.strptime(wanted, spec.format, strict=False)
@@ -163,18 +162,18 @@ def _typed(raw: pl.Series, spec: Column) -> pl.Series:
     return parsed if spec.kind == "date" else parsed.dt.replace_time_zone("UTC").cast(INSTANT)
 
 
-def _iso_instant(values: pl.Series) -> pl.Series:
+def _iso_instant(values: pl.Expr) -> pl.Expr:
     """Read ``2024-05-01``, ``2024-05-01 10:00:00`` and ``2024-05-01T10:00:00.5Z`` alike, as UTC."""
     plain = values.str.replace(" ", "T", literal=True).str.replace(r"(Z|\+00:?00)$", "")
     days = plain.str.len_chars() == 10
-    full = pl.select(pl.when(days).then(plain + "T00:00:00").otherwise(plain)).to_series()
+    full = pl.when(days).then(plain + "T00:00:00").otherwise(plain)
     return full.str.strptime(pl.Datetime("us"), _ISO["instant"], strict=False)
 
 
-def _cast(raw: pl.Series, kind: str, nulls: list[str]) -> pl.Series:
+def _cast(raw: pl.Expr, dtype: pl.DataType, kind: str, nulls: list[str]) -> pl.Expr:
     if kind == "text":
         return _blank_to_null(raw.cast(pl.String), nulls)
-    if kind == "instant" and isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_zone is None:
+    if kind == "instant" and isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
         raw = raw.dt.replace_time_zone("UTC")
     dtypes: dict[str, pl.DataType] = {
         "number": pl.Float64(), "date": pl.Date(), "instant": INSTANT, "flag": pl.Boolean(),
@@ -182,9 +181,9 @@ def _cast(raw: pl.Series, kind: str, nulls: list[str]) -> pl.Series:
     return raw.cast(dtypes[kind], strict=False)
 
 
-def _blank_to_null(values: pl.Series, nulls: list[str]) -> pl.Series:
+def _blank_to_null(values: pl.Expr, nulls: list[str]) -> pl.Expr:
     clean = values.str.strip_chars()
-    return pl.select(pl.when(~clean.is_in(["", *nulls])).then(clean)).to_series()
+    return pl.when(~clean.is_in(["", *nulls])).then(clean)
 
 
 def _unread(raw: pl.Series, typed: pl.Series, spec: Column) -> pl.DataFrame:
@@ -193,7 +192,7 @@ def _unread(raw: pl.Series, typed: pl.Series, spec: Column) -> pl.DataFrame:
     if not lost.any():
         return pl.DataFrame(schema=PROBLEM)
     frame = pl.DataFrame({"raw": raw.cast(pl.String)}).with_row_index(ROW_NUMBER, offset=1)
-    lost &= _blank_to_null(frame["raw"], spec.nulls).is_not_null()
+    lost &= frame.select(_blank_to_null(pl.col("raw"), spec.nulls)).to_series().is_not_null()
     return frame.filter(lost).select(
         pl.col(ROW_NUMBER).cast(pl.UInt32),
         pl.lit(typed.name).alias("field"),

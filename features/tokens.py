@@ -60,7 +60,7 @@ def tokenise(values: pl.Series) -> pl.Series:
     if values.null_count() == len(values):
         return values.cast(pl.String)
     secret = key()
-    clean = values.str.strip_chars().str.to_lowercase()
+    clean = values.str.strip_chars().str.to_lowercase().to_list()
     tokens = [None if value is None else "t_" + _digest(value, secret) for value in clean]
     return pl.Series(values.name, tokens, dtype=pl.String)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 from catboost import CatBoost, Pool
 
@@ -217,5 +218,8 @@ def to_pool(
         row = [float("nan") if value is None else value for value in frame.row(0)]
         places = [frame.columns.index(name) for name in categories]
         return Pool([row], cat_features=places, feature_names=frame.columns)
-    table = frame.with_columns(pl.col(categories).cast(pl.Categorical)).to_pandas()
+    chosen = frame.select(pl.col(categories).cast(pl.Categorical)).to_pandas()
+    numbers = frame.select(pl.exclude(categories).cast(pl.Float32))  # what CatBoost makes of them anyway
+    columns = dict(zip(numbers.columns, numbers.to_numpy(order="fortran").T, strict=True))
+    table = pd.DataFrame({name: columns.get(name, chosen.get(name)) for name in frame.columns}, copy=False)
     return Pool(table, label=target, weight=weight, cat_features=categories)

@@ -78,13 +78,8 @@ def _bare_asof(door: FeatureDoor, rows: pl.DataFrame) -> pl.DataFrame:
     joined = rows.sort("moment")
     for name, mart in MARTS.items():
         table = pl.read_parquet(door.home.marts / f"{name}.parquet").drop("created_timestamp")
-        joined = joined.join_asof(
-            table.sort("event_timestamp"),
-            left_on="moment",
-            right_on="event_timestamp",
-            by=mart.ENTITY,
-            check_sortedness=False,
-        )
+        table = table.rename({"event_timestamp": "moment"}).sort("moment")
+        joined = joined.join_asof(table, on="moment", by=mart.ENTITY, check_sortedness=False)
     return joined
 
 
