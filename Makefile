@@ -19,7 +19,7 @@ demo: $(READY)
 	$(BIN)/recoup demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
