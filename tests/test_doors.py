@@ -66,7 +66,7 @@ def test_mlproject_runs_the_demo_again_and_reuses_what_it_can(demo, tmp_path):
     home, _ = demo
     again = run(
         "run", ".", "-e", "demo", "--env-manager", "local", "-P", "loans=800", "-P", "seed=3",
-        home=home, command="mlflow", MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path / 'runs.db'}",
+        home=home, command="mlflow", MLFLOW_EXPERIMENT_ID="0", MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path / 'runs.db'}",
     )  # fmt: skip
     said = again.stdout + again.stderr
     for part in ("simulated world: as before", "rows as before", "recovery/1: as before", "online store: as before"):

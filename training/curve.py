@@ -52,7 +52,8 @@ class HorizonCurve:
 
         Examples
         --------
-        >>> HorizonCurve(np.array([12.0, 24.0]), np.array([0.04, 0.05])).at(np.array([6, 12, 18, 120])).tolist()
+        >>> curve = HorizonCurve(np.array([12.0, 24.0]), np.array([0.04, 0.05]))
+        >>> curve.at(np.array([6, 12, 18, 120])).round(4).tolist()
         [0.02, 0.04, 0.045, 0.05]
         """
         return np.interp(months, [0.0, *self.horizons], [_LEAST, *self.shares])

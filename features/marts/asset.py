@@ -44,15 +44,13 @@ _INSTANTS = {"originated_at": "originated_on", "default_at": "default_on",
 
 def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     """Return the mart from the ``loans`` and ``litigation`` feeds."""
-    owed = timeline.positive("balance")
-    income = timeline.positive("annual_income")
     tape = timeline.standing(feeds["loans"], "loans", ENTITY).with_columns(
-        (pl.col("principal_balance") / owed).alias("principal_share"),
-        (pl.col("interest_balance") / owed).alias("interest_share"),
-        (pl.col("fee_balance") / owed).alias("fee_share"),
-        (pl.col("balance") / timeline.positive("original_amount")).alias("unpaid_share"),
-        (pl.col("balance") / income).alias("balance_to_income"),
-        (12 * pl.col("instalment") / income).alias("instalment_to_income"),
+        timeline.ratio("principal_balance", "balance").alias("principal_share"),
+        timeline.ratio("interest_balance", "balance").alias("interest_share"),
+        timeline.ratio("fee_balance", "balance").alias("fee_share"),
+        timeline.ratio("balance", "original_amount").alias("unpaid_share"),
+        timeline.ratio("balance", "annual_income").alias("balance_to_income"),
+        timeline.ratio(12 * pl.col("instalment"), "annual_income").alias("instalment_to_income"),
         pl.col("policy_exception").cast(pl.Float64),
         pl.col("borrower_id").alias("debtor"),
         pl.col("region").alias("debt_region"),
@@ -67,7 +65,7 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
         timeline.KNOWN,
         timeline.LEARNT,
         pl.when(pl.col("stage") == "closed").then(pl.lit("none")).otherwise("stage").alias("legal_status"),
-        (pl.col("awarded_amount") / owed).alias("awarded_share"),
+        timeline.ratio("awarded_amount", "balance").alias("awarded_share"),
         timeline.epoch_seconds("happened_at").alias("legal_step_at"),
     )  # fmt: skip
     changes = pl.concat(

@@ -61,7 +61,7 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     )  # fmt: skip
     application = timeline.standing(feeds["loans"], "loans", ENTITY).with_columns(
         timeline.epoch_seconds("oldest_account_on").alias("oldest_account_at"),
-        (pl.col("revolving_balance") / timeline.positive("annual_income")).alias("revolving_to_income"),
+        timeline.ratio("revolving_balance", "annual_income").alias("revolving_to_income"),
     )
     changes = pl.concat([_changes(identity, _IDENTITY), _changes(application, _APPLICATION)], how="diagonal_relaxed")
     return timeline.state(changes, ENTITY, [feature.name for feature in FEATURES])

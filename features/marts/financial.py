@@ -1,5 +1,8 @@
 """``financial``: what was paid, before the cut-off to the seller and after it to us."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import polars as pl
 
 from features.marts import timeline
@@ -40,23 +43,22 @@ FEATURES = [*_BEFORE, *_AFTER]
 def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     """Return the mart from the ``loans`` and ``payments`` feeds."""
     paid = pl.col("principal_paid") + pl.col("interest_paid").fill_null(0.0)
-    instalment = timeline.positive("instalment")
-    count = paid / instalment
+    count = timeline.ratio(paid, "instalment")
     stopped = _months("last_payment_on").fill_null(_months("originated_on")) - _months("originated_on")
     first = pl.col(timeline.KNOWN) == pl.col(timeline.KNOWN).min().over(ENTITY)
     before = timeline.known(feeds["loans"], "loans").select(
         ENTITY, timeline.KNOWN, timeline.LEARNT,
-        (pl.col("principal_paid") / timeline.positive("original_amount")).alias("principal_paid_share"),
-        (pl.col("interest_paid") / timeline.positive("principal_paid")).alias("interest_to_principal"),
+        timeline.ratio("principal_paid", "original_amount").alias("principal_paid_share"),
+        timeline.ratio("interest_paid", "principal_paid").alias("interest_to_principal"),
         pl.col("fees_paid"),
         count.alias("instalments_paid"),
-        (count / timeline.positive("term_months")).alias("schedule_paid_share"),
+        timeline.ratio(count, "term_months").alias("schedule_paid_share"),
         (pl.col("term_months") - count).alias("instalments_left"),
         (stopped - count).alias("instalments_behind"),
-        ((pl.col("balance") - _scheduled(stopped)) / timeline.positive("original_amount")).alias("schedule_gap"),
-        ((pl.col("balance") - _scheduled(count)) / instalment).alias("paid_gap"),
-        (pl.col("fees_paid") / instalment).alias("fees_in_instalments"),
-        (pl.col("last_payment_amount") / instalment).alias("last_payment_ratio"),
+        timeline.ratio(pl.col("balance") - _scheduled(stopped), "original_amount").alias("schedule_gap"),
+        timeline.ratio(pl.col("balance") - _scheduled(count), "instalment").alias("paid_gap"),
+        timeline.ratio("fees_paid", "instalment").alias("fees_in_instalments"),
+        timeline.ratio("last_payment_amount", "instalment").alias("last_payment_ratio"),
         timeline.epoch_seconds("last_payment_on").alias("last_payment_at"),
         *[pl.when(first).then(0.0).alias(name) for name in ("collected", "collected_share", "collections")],
     )  # fmt: skip
@@ -76,9 +78,16 @@ def _scheduled(paid: pl.Expr) -> pl.Expr:
     ``A (1 + r)^m - P ((1 + r)^m - 1) / r`` for amount A, instalment P and monthly rate r, with m
     capped at the term; any textbook on annuities.
     """
-    rate = timeline.positive("interest_rate") / 12
-    growth = (1 + rate) ** pl.min_horizontal(paid, "term_months").clip(0)
-    return (pl.col("original_amount") * growth - pl.col("instalment") * (growth - 1) / rate).clip(0)
+    rate = pl.col("interest_rate") * (1 / 12)
+    paid = pl.min_horizontal(paid, "term_months").clip(0)
+    growth = pl.map_batches([1 + rate, paid], _power, return_dtype=pl.Float64, is_elementwise=True)
+    grown = pl.col("original_amount") * growth
+    return (grown - timeline.ratio(pl.col("instalment") * (growth - 1), rate)).clip(0)
+
+
+def _power(terms: Sequence[pl.Series]) -> pl.Series:
+    """Return base ** exponent by numpy, for the reason that `timeline.ratio` has."""
+    return pl.Series(np.power(*(term.to_numpy() for term in terms))).fill_nan(None)
 
 
 def _collections(feeds: dict[str, pl.LazyFrame]) -> pl.LazyFrame:
@@ -90,7 +99,7 @@ def _collections(feeds: dict[str, pl.LazyFrame]) -> pl.LazyFrame:
     return ordered.select(
         ENTITY, timeline.KNOWN, timeline.LEARNT,
         total.alias("collected"),
-        (total / timeline.positive("balance")).alias("collected_share"),
+        timeline.ratio(total, "balance").alias("collected_share"),
         pl.col("amount").is_not_null().cast(pl.Float64).cum_sum().over(ENTITY).alias("collections"),
         pl.when(last).then(timeline.epoch_seconds("paid_at")).alias("last_collected_at"),
         pl.when(last).then("amount").alias("last_collected"),

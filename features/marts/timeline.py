@@ -5,6 +5,9 @@ later of "it happened" and "we learnt it", so that a fact learnt late changes on
 from then on, and nothing learnt after a moment can reach a training row of that moment.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import polars as pl
 
 from features.feeds import FEEDS
@@ -77,9 +80,20 @@ def on_loans(rows: pl.LazyFrame, feed: str, loans: pl.LazyFrame) -> pl.LazyFrame
     return joined.with_columns(pl.max_horizontal(name, f"{name}_of_loan") for name in (KNOWN, LEARNT))
 
 
-def positive(column: str) -> pl.Expr:
-    """Return a column to divide by: null where it is not above zero."""
-    return pl.when(pl.col(column) > 0).then(pl.col(column))
+def ratio(top: pl.Expr | str, bottom: pl.Expr | str) -> pl.Expr:
+    """Return top over bottom: null where either is unknown or the bottom is not above zero.
+
+    By numpy: polars divides by a single value as a product with its reciprocal, so the last bit of a
+    loan's ratio would depend on how many loans stand beside it.
+    """
+    terms = [pl.col(term) if isinstance(term, str) else term for term in (top, bottom)]
+    return pl.map_batches(terms, _divided, return_dtype=pl.Float64, is_elementwise=True)
+
+
+def _divided(terms: Sequence[pl.Series]) -> pl.Series:
+    top, bottom = (term.cast(pl.Float64).to_numpy() for term in terms)
+    above = np.where(bottom > 0, bottom, np.nan)
+    return pl.Series(top / above).fill_nan(None)
 
 
 def epoch_seconds(column: str) -> pl.Expr:

@@ -106,7 +106,7 @@ def test_every_input_and_the_score_is_compared_or_says_why_not(quiet, unchanged)
         missing = {found.column for found in watched.columns if found.test == "missing"}
         assert drifts | set(watched.not_compared) == inputs | {SCORE}
         assert not drifts & set(watched.not_compared)
-        assert inputs - missing <= {"horizon_months", "month_of_year"}
+        assert inputs - missing <= {"horizon_months", "month_of_year", "default_year", "paid_through_year"}
         assert {"balance", "channel", SCORE} & drifts
         assert len(drifts) > 25
 
@@ -140,7 +140,7 @@ def test_a_change_of_unit_and_values_that_stay_away_are_found(planted):
     watched = planted.models["recovery"]
     assert "known values" in watched.not_compared["credit_score"]
     fed_by_balance = {"balance", "unpaid_share", "balance_to_income", "principal_share", "interest_share",
-                      "fee_share"}  # fmt: skip
+                      "fee_share", "schedule_gap", "paid_gap"}  # fmt: skip
     assert {alert.column for alert in planted.alerts} <= fed_by_balance | {"credit_score", SCORE}
 
 
