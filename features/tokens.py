@@ -5,14 +5,12 @@ still be found; without the key a token can be neither reversed nor guessed (RFC
 """
 
 import hashlib
-import os
 
 import polars as pl
 
-from features.errors import RecoupError
+from features.environment import secret
 
 KEY_VARIABLE = "RECOUP_TOKEN_KEY"
-_SHORTEST_KEY = 16
 
 
 def key() -> bytes:
@@ -23,15 +21,11 @@ def key() -> bytes:
     RecoupError
         When ``RECOUP_TOKEN_KEY`` is unset or shorter than 16 characters.
     """
-    value = os.environ.get(KEY_VARIABLE, "")
-    if len(value) < _SHORTEST_KEY:
-        raise RecoupError(
-            f"the file holds direct identifiers, and {KEY_VARIABLE} is "
-            f"{'too short' if value else 'not set'}: set it to a secret of at least "
-            f"{_SHORTEST_KEY} characters, the same for every file "
-            "(to make one: python -c 'import secrets; print(secrets.token_hex(32))')"
-        )
-    return value.encode()
+    return secret(
+        KEY_VARIABLE,
+        "the file holds direct identifiers,",
+        "the same for every file (to make one: python -c 'import secrets; print(secrets.token_hex(32))')",
+    )
 
 
 def fingerprint() -> str:

@@ -1,16 +1,14 @@
 """Who may ask: a bearer key on every path but the health and metrics ones."""
 
 import hmac
-import os
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from features.errors import RecoupError
+from features.environment import secret
 
 KEY_VARIABLE = "RECOUP_API_KEY"
 _OPEN = ("/healthz", "/livez", "/readyz", "/metrics")
-_SHORTEST_KEY = 16
 
 
 def api_key() -> bytes:
@@ -21,13 +19,7 @@ def api_key() -> bytes:
     RecoupError
         When ``RECOUP_API_KEY`` is unset or shorter than 16 characters.
     """
-    key = os.environ.get(KEY_VARIABLE, "")
-    if len(key) < _SHORTEST_KEY:
-        raise RecoupError(
-            f"{KEY_VARIABLE} is {'too short' if key else 'not set'}: set it to a secret of at least "
-            f"{_SHORTEST_KEY} characters that callers send as `Authorization: Bearer KEY`"
-        )
-    return key.encode()
+    return secret(KEY_VARIABLE, "the services answer to a key,", "that callers send as `Authorization: Bearer KEY`")
 
 
 class BearerKey:

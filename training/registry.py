@@ -105,6 +105,9 @@ def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
 
 def _mlflow(home: Home) -> Any:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # `mlflow run` names a run of its own database; ours are kept in the home's
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        os.environ.pop(name, None)
     import mlflow
     import mlflow.catboost
 
