@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.server import free_port
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
@@ -99,7 +101,7 @@ def test_a_file_goes_in_once_and_says_what_was_rejected(tmp_path, lending_club):
         (("explain", "L1"), "recoup train recovery"),
         (("replay", "20200101-nothing"), "no decision"),
         (("monitor", "--out", "x"), "nothing to monitor"),
-        (("serve",), "recoup train"),
+        (("serve", "--pricing-port", free_port(), "--dispatch-port", free_port()), "recoup train"),
         (("bench", "sleep"), "no bench 'sleep'"),
     ],
 )
