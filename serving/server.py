@@ -131,4 +131,6 @@ def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]
         progress("stopping")
     finally:
         for process in processes.values():
+            process.terminate()  # all at once: a second interrupt must not leave one behind
+        for process in processes.values():
             stop(process)
