@@ -121,7 +121,7 @@ for plot in ("calibration", "shap_summary"):
 # Expected recovery over time, net of collection cost, discounted at the required return.
 
 # %%
-from serving import tape, valuation
+from serving.pricing import tape, valuation
 
 priced = tape.price(home, world.tape, "canonical", Path(tempfile.mkdtemp()) / "prices", valuation.assumptions())
 prices = pl.read_parquet(priced.prices)

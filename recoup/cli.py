@@ -88,7 +88,7 @@ def price(
 ) -> None:
     """Value a tape on offer."""
     from recoup.tables import portfolio_table
-    from serving import tape, valuation
+    from serving.pricing import tape, valuation
 
     priced = tape.price(homes.current(), file, source, out, valuation.assumptions(assumptions), say)
     print(portfolio_table(priced.portfolio))
@@ -131,7 +131,7 @@ def dispatch(
     capacities: Annotated[Path | None, typer.Option(help="a YAML file of capacities")] = None,
 ) -> None:
     """Plan a day's contacts."""
-    from serving.dispatch import plan
+    from serving.dispatch.plan import plan
 
     end = day_end(date)
     assert end is not None

@@ -152,13 +152,13 @@ def _materialize(home: Home, progress: Progress) -> None:
 
 
 def _price(home: Home, world: Path, progress: Progress) -> Any:
-    from serving import tape, valuation
+    from serving.pricing import tape, valuation
 
     return tape.price(home, world / "tape.csv", "canonical", home.reports / "price", valuation.assumptions(), progress)
 
 
 def _dispatch(home: Home, progress: Progress) -> Any:
-    from serving.dispatch import plan
+    from serving.dispatch.plan import plan
 
     return plan(home, UNTIL + timedelta(days=1), home.reports / "dispatch", progress=progress)
 

@@ -1,12 +1,12 @@
-"""The dispatch Bento: chances of contact, and the next one. Only wires; see `serving.answers`."""
+"""The dispatch Bento: chances of contact, and the next one. Only wires; see `serving.dispatch.answers`."""
 
 from typing import Any, cast
 
 import bentoml
 
 from serving import bento
-from serving.answers import Contacting
 from serving.auth import BearerKey
+from serving.dispatch.answers import Contacting
 from serving.schemas import ContactChance, ContactRequest, NextContactRequest, NextContactResponse
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from features.home import Home
-from serving.answers import Pricing
 from serving.journal import Journal
+from serving.pricing.answers import Pricing
 from serving.schemas import PriceRequest
 from training import registry
 from training.package import ModelPackage

@@ -1,12 +1,12 @@
-"""The pricing Bento: values of loans. Only wires; see `serving.answers`."""
+"""The pricing Bento: values of loans. Only wires; see `serving.pricing.answers`."""
 
 from typing import Any, cast
 
 import bentoml
 
 from serving import bento
-from serving.answers import Pricing
 from serving.auth import BearerKey
+from serving.pricing.answers import Pricing
 from serving.schemas import PriceRequest, PriceResponse
 
 

@@ -1,6 +1,6 @@
 """What the services are asked and what they answer."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -13,6 +13,11 @@ class Asked(BaseModel):
     """A request; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def asked_moment(moment: datetime | None) -> datetime:
+    """Return the moment that a request asks about, in UTC; now if it names none."""
+    return (moment or datetime.now(UTC)).astimezone(UTC)
 
 
 class PriceRequest(Asked):

@@ -169,6 +169,20 @@ def frame_of(features: dict[str, Any], package: ModelPackage) -> pl.DataFrame:
     )
 
 
+def carried(loan_id: str, decision: Decision) -> dict[str, Any]:
+    """Return what every answer carries; see `serving.schemas.Answered`."""
+    return {
+        "decision_id": decision.decision_id,
+        "loan_id": loan_id,
+        "model_version": decision.model_version,
+        "base_effect": decision.base_effect,
+        "reasons": [vars(reason) for reason in decision.reasons],
+        "other_effect": decision.other_effect,
+        "features_known_at": decision.known_at,
+        "stale": decision.stale,
+    }
+
+
 def require_known(subjects: list[str], rows: OnlineRows) -> None:
     """Refuse ids that the online store has never seen.
 

@@ -1,6 +1,6 @@
 """The contact rules again, from their text and minute by minute: slow, and written another way.
 
-`broken` says which clauses a slot breaks for a debtor; `serving.contact_rules` has to agree.
+`broken` says which clauses a slot breaks for a debtor; `serving.dispatch.contact_rules` has to agree.
 """
 
 from datetime import date, datetime, timedelta

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from features.feeds.columns import INSTANT
 from features.feeds.contacts import CHANNELS
-from serving import contact_rules
-from serving.contact_rules.calendar import judge
+from serving.dispatch import contact_rules
+from serving.dispatch.contact_rules.calendar import judge
 from tests.serving.slow_law import CALLS, broken
 
 RULES = contact_rules.load()

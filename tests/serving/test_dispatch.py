@@ -15,8 +15,8 @@ from features.home import Home
 from features.lake import Lake
 from features.store import FeatureDoor
 from features.world import simulate
-from serving import attempt_value, candidates, dispatch, planning
-from serving.next_contact import next_contact
+from serving.dispatch import attempt_value, candidates, plan, planning
+from serving.dispatch.next_contact import next_contact
 from tests.serving.slow_law import broken
 from training import registry
 
@@ -42,7 +42,7 @@ def small_desk(tmp_path_factory):
 @pytest.fixture(scope="module")
 def planned(worked, small_desk, tmp_path_factory):
     out = tmp_path_factory.mktemp("plan") / "day"
-    return dispatch.plan(worked, DAY, out, capacities=small_desk, progress=silent)
+    return plan.plan(worked, DAY, out, capacities=small_desk, progress=silent)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_folder_holds_the_plan_and_no_raw_identifier(planned):
 
 def test_the_same_inputs_give_the_same_plan_again(planned, worked, small_desk):
     before = (planned.folder / "plan.parquet").read_bytes()
-    again = dispatch.plan(worked, DAY, planned.folder, capacities=small_desk, progress=silent)
+    again = plan.plan(worked, DAY, planned.folder, capacities=small_desk, progress=silent)
     assert again.contacts.equals(planned.contacts) and again.report == planned.report
     assert (planned.folder / "plan.parquet").read_bytes() == before
 
@@ -161,7 +161,7 @@ def test_the_optimum_is_exact():
 def test_no_capacity_means_no_contacts(worked, tmp_path):
     seat = {"unit": "seats", "units": 0, "each": 1, "hours": [18]}
     (tmp_path / "none.yaml").write_text(yaml.safe_dump({"channels": {"call": seat}}))
-    found = dispatch.plan(worked, DAY, tmp_path / "p", capacities=tmp_path / "none.yaml", progress=silent)
+    found = plan.plan(worked, DAY, tmp_path / "p", capacities=tmp_path / "none.yaml", progress=silent)
     assert found.contacts.is_empty() and found.report["expected_value"] == 0
 
 
@@ -201,12 +201,12 @@ def test_next_contact_offers_what_the_plan_would(worked, door, planned):
 
 def test_an_empty_lake_says_so(home, tmp_path):
     with pytest.raises(RecoupError, match="the lake is empty"):
-        dispatch.plan(home, DAY, tmp_path / "p", progress=silent)
+        plan.plan(home, DAY, tmp_path / "p", progress=silent)
 
 
 def test_a_day_before_any_loan_says_since_when(worked, tmp_path):
     with pytest.raises(RecoupError, match=r"no loan was known by 2010-01-01; the first became known on 20\d\d-"):
-        dispatch.plan(worked, date(2010, 1, 1), tmp_path / "p", progress=silent)
+        plan.plan(worked, date(2010, 1, 1), tmp_path / "p", progress=silent)
     assert not (tmp_path / "p").exists()
 
 
@@ -215,7 +215,7 @@ def test_without_a_model_it_says_what_to_run(tmp_path):
     for feed in ("loans", "borrowers"):
         Lake(home).ingest(world.feeds[feed], "canonical", feed=feed)
     with pytest.raises(RecoupError, match="run `recoup train contact` first"):
-        dispatch.plan(home, DAY, tmp_path / "p", progress=silent)
+        plan.plan(home, DAY, tmp_path / "p", progress=silent)
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_without_a_model_it_says_what_to_run(tmp_path):
 def test_bad_capacities_are_named(worked, tmp_path, text, message):
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(RecoupError, match=message):
-        dispatch.plan(worked, DAY, tmp_path / "p", capacities=tmp_path / "c.yaml", progress=silent)
+        plan.plan(worked, DAY, tmp_path / "p", capacities=tmp_path / "c.yaml", progress=silent)
 
 
 def test_a_folder_with_something_else_is_left_alone(worked, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RecoupError, match="not a plan"):
-        dispatch.plan(worked, DAY, tmp_path, progress=silent)
+        plan.plan(worked, DAY, tmp_path, progress=silent)
     assert (tmp_path / "notes.txt").read_text() == "mine"

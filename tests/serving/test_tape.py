@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import RecoupError
 from features.lake import Lake
-from serving import tape, valuation
+from serving.pricing import tape, valuation
 from training.train import train
 
 CONTRACT = [

@@ -14,8 +14,8 @@ from features.errors import RecoupError
 from features.feeds.columns import INSTANT
 from features.home import Home
 from features.store import FeatureDoor
-from serving import valuation
-from serving.valuation import ULTIMATE, Assumptions
+from serving.pricing import valuation
+from serving.pricing.valuation import ULTIMATE, Assumptions
 from training import registry
 from training.job import Progress
 from training.registry import Registered

@@ -7,9 +7,9 @@ import polars as pl
 
 from features.errors import RecoupError
 from features.store import FeatureDoor
-from serving import candidates, valuing
-from serving.attempt_value import AttemptValue
-from serving.planning import Capacities
+from serving.dispatch import candidates, valuing
+from serving.dispatch.attempt_value import AttemptValue
+from serving.dispatch.planning import Capacities
 from training.package import ModelPackage
 
 

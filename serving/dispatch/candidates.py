@@ -13,8 +13,8 @@ from features.errors import RecoupError
 from features.feeds.contacts import CHANNELS
 from features.marts import timeline
 from features.store import FeatureDoor
-from serving import asked, contact_rules
-from serving.contact_rules import calendar
+from serving.dispatch import asked, contact_rules
+from serving.dispatch.contact_rules import calendar
 
 _POINTS = {"call": ["phone", "phone_alt"], "auto_call": ["phone", "phone_alt"],
            "sms": ["phone", "phone_alt"], "email": ["email"], "letter": ["address"],

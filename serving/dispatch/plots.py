@@ -12,7 +12,7 @@ def plan(contacts: pl.DataFrame, report: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     contacts : polars.DataFrame
-        See `dispatch.Plan`.
+        See `plan.Plan`.
     report : dict
         Of the same plan.
     path : Path

@@ -6,8 +6,8 @@ from typing import cast
 
 import polars as pl
 
-from serving import asked
-from serving.attempt_value import AttemptValue
+from serving.dispatch import asked
+from serving.dispatch.attempt_value import AttemptValue
 from training.package import ModelPackage
 
 FeaturesOf = Callable[[pl.DataFrame], pl.DataFrame]

@@ -1,79 +1,26 @@
-"""What the scoring services do, apart from HTTP: read features, score, journal, answer."""
+"""What the dispatch service does, apart from HTTP: read features, score, judge, journal, answer."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date, datetime
 
 import polars as pl
 
 from features.home import Home
 from features.store import FeatureDoor, OnlineRows
-from serving import attempt_value, valuation
-from serving.attempt_value import AttemptValue
+from serving.dispatch import attempt_value
+from serving.dispatch.attempt_value import AttemptValue
+from serving.dispatch.next_contact import next_contact
 from serving.journal import Journal
-from serving.next_contact import next_contact
 from serving.schemas import (
     ContactChance,
     ContactRequest,
     NextContactRequest,
     NextContactResponse,
-    PricedLoan,
-    PriceRequest,
-    PriceResponse,
-    ReasonCode,
     Slot,
+    asked_moment,
 )
-from serving.scoring import Decision, Scorer, require_known
-from serving.valuation import ULTIMATE
+from serving.scoring import Scorer, carried, require_known
 from training.package import ModelPackage
-
-
-class Pricing:
-    """Values of loans that are in the online store."""
-
-    def __init__(self, home: Home, package: ModelPackage, label: str):
-        self._door = FeatureDoor(home)
-        self._scorer = Scorer(package, label, Journal(home))
-        self._given = valuation.assumptions()
-
-    def price(self, request: PriceRequest) -> PriceResponse:
-        """Value the loans asked, in their order; each is a decision of its own.
-
-        Raises
-        ------
-        UnknownLoan
-            When the store has never seen a loan.
-        RecoupError
-            When the store was never filled, or the journal cannot be written.
-        """
-        rows = self._read(request)
-        package = self._scorer.package
-        explained = package.explain(rows.frame)
-        share = 1 - rows.frame["collected_share"].fill_null(0.0)
-        owed = (rows.frame["balance"] * share).clip(0.0).to_numpy()
-        valued = valuation.value(package, rows.frame, owed, self._given, explained.scores)
-        answers = []
-        for row, loan_id in enumerate(request.loan_ids):
-            value = {name: float(column[row]) for name, column in valued.columns().items()}
-            context = {"value": value, "assumptions": self._given.model_dump()}
-            decision = self._scorer.decide("price", loan_id, rows, row, float(owed[row]), explained, context)
-            answers.append(
-                PricedLoan.model_validate(
-                    {"currency": rows.also["currency"][row], "owed": float(owed[row])}
-                    | value
-                    | _carried(loan_id, decision)
-                )
-            )
-        return PriceResponse(loans=answers)
-
-    def _read(self, request: PriceRequest) -> OnlineRows:
-        asked = pl.DataFrame({"loan_id": request.loan_ids}).with_columns(
-            pl.lit(request.moment or datetime.now(UTC)).dt.convert_time_zone("UTC").alias("moment"),
-            pl.lit(ULTIMATE).alias("horizon_months_asked"),
-        )
-        rows = self._door.online(self._scorer.package.card.service, asked, also=["asset:currency"])
-        require_known(request.loan_ids, rows)
-        return rows
 
 
 class Contacting:
@@ -95,7 +42,7 @@ class Contacting:
             When the store was never filled, or the journal cannot be written.
         """
         asked = pl.DataFrame({"loan_id": [request.loan_id]}).with_columns(
-            pl.lit(request.moment or datetime.now(UTC)).dt.convert_time_zone("UTC").alias("moment"),
+            pl.lit(asked_moment(request.moment)).alias("moment"),
             pl.lit(request.channel).alias("channel_asked"),
             pl.lit(request.point_kind).alias("point_kind_asked"),
         )
@@ -104,7 +51,7 @@ class Contacting:
         explained = self._scorer.package.explain(rows.frame)
         context = {"channel": request.channel, "point_kind": request.point_kind}
         decision = self._scorer.decide("contact", request.loan_id, rows, 0, 1.0, explained, context)
-        return ContactChance(channel=request.channel, chance=decision.score, **_carried(request.loan_id, decision))
+        return ContactChance(channel=request.channel, chance=decision.score, **carried(request.loan_id, decision))
 
     def next_contact(self, request: NextContactRequest) -> NextContactResponse:
         """Return the best lawful attempts on a debt in the next 24 hours, each a decision of its own.
@@ -116,7 +63,7 @@ class Contacting:
         RecoupError
             When the loan is no case any more, or the journal cannot be written.
         """
-        moment = (request.moment or datetime.now(UTC)).astimezone(UTC)
+        moment = asked_moment(request.moment)
         read: list[OnlineRows] = []
 
         def features_of(asked: pl.DataFrame) -> pl.DataFrame:
@@ -137,7 +84,7 @@ class Contacting:
             for row, slot in enumerate(offered.to_dicts()):
                 context = {"slot": slot | {"planned_at": slot["planned_at"].isoformat()}}
                 decision = self._scorer.decide("next_contact", request.loan_id, rows, row, 1.0, explained, context)
-                slots.append(Slot.model_validate(slot | _carried(request.loan_id, decision)))
+                slots.append(Slot.model_validate(slot | carried(request.loan_id, decision)))
         return NextContactResponse.model_validate({"slots": slots, "refused": refused})
 
     def _values(self, moment: datetime) -> AttemptValue:
@@ -145,17 +92,3 @@ class Contacting:
         if self._estimated is None or self._estimated[0] != moment.date():
             self._estimated = (moment.date(), attempt_value.estimate(self._door.lake, moment))
         return self._estimated[1]
-
-
-def _carried(loan_id: str, decision: Decision) -> dict[str, Any]:
-    """Return what every answer carries."""
-    return {
-        "decision_id": decision.decision_id,
-        "loan_id": loan_id,
-        "model_version": decision.model_version,
-        "base_effect": decision.base_effect,
-        "reasons": [ReasonCode(**vars(reason)) for reason in decision.reasons],
-        "other_effect": decision.other_effect,
-        "features_known_at": decision.known_at,
-        "stale": decision.stale,
-    }

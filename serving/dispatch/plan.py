@@ -18,9 +18,9 @@ from features.errors import RecoupError
 from features.feeds.columns import INSTANT
 from features.home import Home
 from features.store import FeatureDoor
-from serving import attempt_value, candidates, contact_rules, planning, plots, valuing
-from serving.attempt_value import AttemptValue
-from serving.planning import Capacities
+from serving.dispatch import attempt_value, candidates, contact_rules, planning, plots, valuing
+from serving.dispatch.attempt_value import AttemptValue
+from serving.dispatch.planning import Capacities
 from training import registry
 from training.registry import Registered
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import polars as pl
 
 from features.feeds.columns import INSTANT
-from serving.contact_rules import Rule, RuleSet
+from serving.dispatch.contact_rules import Rule, RuleSet
 
 _MINUTES = 60
 _HISTORY = ("cap", "pause", "third_party")

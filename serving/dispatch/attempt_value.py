@@ -18,7 +18,7 @@ import polars as pl
 
 from features.errors import RecoupError
 from features.lake import Lake
-from serving import asked
+from serving.dispatch import asked
 
 _WINDOW = timedelta(days=30)
 AGE_BANDS = (12.0, 24.0, 36.0)

@@ -1,0 +1,1 @@
+"""What loans are worth: recovery over time, net cash, price."""
