@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from catboost import CatBoost, Pool
 
 from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
-from training import baselines, ensemble, split
-from training.curve import HorizonCurve
+from training import evidence, split
 from training.intervals import Intervals
 from training.leaf_shap import LeafShap
-from training.package import Card, ModelPackage, to_pool
+from training.learner import Learner
+from training.package import Card, ModelPackage
 from training.revision import code_revision
 from training.task import Task
 
@@ -79,7 +78,7 @@ def run(home: Home, task: Task, *, source: str | None, as_of: datetime | None, t
     rows = _sampled(task.rows(door.lake, source, as_of), task.most_rows, seed, progress)
     frame = door.frame(task.service, rows)
     columns = [vars(column) for column in door.columns(task.service)]
-    learner = _Learner(task, columns, frame, rows, seed)
+    learner = Learner(task, columns, frame, rows, seed)
     parts = split.by_time(rows["order"].to_numpy(), rows["entity"].to_numpy())
     progress(
         f"{rows.height:,} rows of {rows['entity'].n_unique():,}: fit {parts.fit.sum():,}, "
@@ -89,60 +88,10 @@ def run(home: Home, task: Task, *, source: str | None, as_of: datetime | None, t
 
 
 @dataclass(frozen=True)
-class _Learner:
-    """A task's rows, ready to be fitted on any part of them."""
-
-    task: Task
-    columns: list[dict[str, Any]]
-    frame: pl.DataFrame
-    rows: pl.DataFrame
-    seed: int
-
-    def fixed(self) -> dict[str, Any]:
-        return self.task.fixed | {
-            "random_seed": self.seed,
-            "thread_count": 2,
-            "max_ctr_complexity": 1,
-            "allow_writing_files": False,
-            "verbose": False,
-            "monotone_constraints": self.task.monotone,
-        }
-
-    def curve(self, part: np.ndarray) -> HorizonCurve | None:
-        """Return the average recovery curve of a part, for a task with horizons."""
-        if "horizon_months_asked" not in self.rows.columns:
-            return None
-        return HorizonCurve.fit(self.rows.filter(part))
-
-    def average(self, part: np.ndarray, curve: HorizonCurve | None) -> np.ndarray:
-        """Return what the model predicts multiples of, row by row."""
-        if curve is None:
-            return np.ones(part.sum())
-        return curve.at(self.rows["horizon_months_asked"].to_numpy()[part])
-
-    def target(self, part: np.ndarray, curve: HorizonCurve | None) -> np.ndarray:
-        """Return what the mean part of the blend is fitted to."""
-        return np.minimum(self.rows["target"].to_numpy()[part], self.task.blend.cap) / self.average(part, curve)
-
-    def pool(self, part: np.ndarray, target: np.ndarray, curve: HorizonCurve | None) -> Pool:
-        """Return a part's pool; small averages are noisy in multiples, and weigh less."""
-        categories = [column["name"] for column in self.columns if column["kind"] == "category"]
-        return to_pool(self.frame.filter(part), categories, target, self.average(part, curve))
-
-    def fit(self, part: np.ndarray, parameters: dict[str, Any], curve: HorizonCurve | None) -> CatBoost:
-        return ensemble.fit(
-            lambda target: self.pool(part, target, curve),
-            self.target(part, curve),
-            self.fixed() | parameters,
-            self.task.blend,
-        )
-
-
-@dataclass(frozen=True)
 class _Job:
     home: Home
     task: Task
-    learner: _Learner
+    learner: Learner
     parts: split.Split
     source: str
     as_of: datetime
@@ -166,7 +115,7 @@ class _Job:
         if self.task.link == "share":
             card = replace(card, intervals=self._intervals(past, parts.validate & judged).to_card())
         tested = self._package(parts.train, found.parameters, card)
-        metrics, test = self._evidence(tested, parts.test & judged)
+        metrics, test = evidence.measure(learner, tested, parts.train, parts.test)
         self.progress("final fit and explanation table")
         everything = np.ones(learner.rows.height, bool)
         final = self._package(everything, found.parameters, replace(card, metrics=metrics))
@@ -211,29 +160,6 @@ class _Job:
     def _intervals(self, past: ModelPackage, part: np.ndarray) -> Intervals:
         realised = self.learner.rows["target"].to_numpy()[part]
         return Intervals.calibrate(past.scores(self.learner.frame.filter(part)), realised)
-
-    def _evidence(self, tested: ModelPackage, part: np.ndarray) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
-        """Measure the model and its baselines on the same rows, which none of them has seen."""
-        learner = self.learner
-        target, weight = (learner.rows[name].to_numpy() for name in ("target", "weight"))
-        train = self.parts.train & learner.rows["judged"].to_numpy()
-        inputs, unseen = learner.frame.filter(train), learner.frame.filter(part)
-        scores = tested.scores(unseen, threads=2)
-        sides = {self.task.name: scores, "mean": self._mean(train, part)}
-        sides |= {name: side(inputs, target[train], unseen) for name, side in self.task.baselines.items()}
-        table = pl.DataFrame({"realised": target[part], "score": scores, "weight": weight[part]})
-        if tested.card.intervals:
-            lower, upper = tested.interval(scores)
-            table = table.with_columns(lower=lower, upper=upper)
-        measured = {name: self.task.metrics(target[part], side, weight[part]) for name, side in sides.items()}
-        return measured, table
-
-    def _mean(self, train: np.ndarray, part: np.ndarray) -> np.ndarray:
-        """Return the knowledge-free baseline: the past's mean, at the row's own horizon where there is one."""
-        curve = self.learner.curve(self.parts.train)
-        if curve is None:
-            return baselines.constant(self.learner.rows["target"].to_numpy()[train], part.sum())
-        return self.learner.average(part, curve)
 
 
 def _source(door: FeatureDoor, feed: str, source: str | None) -> str:

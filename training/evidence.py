@@ -1,0 +1,51 @@
+"""The model and what it has to beat, measured on the same rows, which none of them has seen."""
+
+import numpy as np
+import polars as pl
+
+from training import baselines
+from training.learner import Learner
+from training.package import ModelPackage
+
+
+def measure(
+    learner: Learner, tested: ModelPackage, train: np.ndarray, test: np.ndarray
+) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
+    """Measure a model and its baselines.
+
+    Parameters
+    ----------
+    learner : Learner
+    tested : ModelPackage
+        Fitted on ``train`` or on what it was drawn from.
+    train, test : ndarray of bool, shape (n,)
+        Rows before the test, and of it; only the judged ones are measured.
+
+    Returns
+    -------
+    metrics : dict of str to dict
+        By side: the model, the mean, the task's baselines.
+    table : polars.DataFrame
+        ``realised``, ``score``, ``weight`` and, where the model has them, ``lower`` and ``upper``.
+    """
+    task = learner.task
+    target, weight, judged = (learner.rows[name].to_numpy() for name in ("target", "weight", "judged"))
+    mean = _mean(learner, train, test & judged)
+    train, test = train & judged, test & judged
+    inputs, unseen = learner.frame.filter(train), learner.frame.filter(test)
+    scores = tested.scores(unseen, threads=2)
+    sides = {task.name: scores, "mean": mean}
+    sides |= {name: side(inputs, target[train], unseen) for name, side in task.baselines.items()}
+    table = pl.DataFrame({"realised": target[test], "score": scores, "weight": weight[test]})
+    if tested.card.intervals:
+        lower, upper = tested.interval(scores)
+        table = table.with_columns(lower=lower, upper=upper)
+    return {name: task.metrics(target[test], side, weight[test]) for name, side in sides.items()}, table
+
+
+def _mean(learner: Learner, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Return the knowledge-free baseline: the past's mean, at the row's own horizon where there is one."""
+    curve = learner.curve(train)
+    if curve is None:
+        return baselines.constant(learner.rows["target"].to_numpy()[train], test.sum())
+    return learner.average(test, curve)
