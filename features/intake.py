@@ -118,7 +118,8 @@ def _feed_rows(path: Path, feed: str, part: FeedMapping, table: pl.DataFrame, pr
     if part.distinct:
         frame = _distinct(frame, found)
     frame = frame.with_columns(tokens.tokenise(frame[name]) for name in identifiers)
-    return _split(feed, frame, pl.concat([found, _invalid(feed, frame), _repeated(feed, frame)]))
+    found = pl.concat([found, _invalid(feed, frame)])
+    return _split(feed, frame, pl.concat([found, _repeated(feed, frame, found)]))
 
 
 def _check_columns(path: Path, feed: str, rules: dict[str, pl.Expr], table: pl.DataFrame) -> None:
@@ -207,19 +208,20 @@ def _invalid(feed: str, frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(schema=reading.PROBLEM)
 
 
-def _repeated(feed: str, frame: pl.DataFrame) -> pl.DataFrame:
+def _repeated(feed: str, frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows whose key an earlier sound row has: a rejected row keeps no other out."""
     key = list(FEEDS[feed].KEY)
-    first = pl.col(ROW_NUMBER).first().over(key)
+    sound = ~pl.col(ROW_NUMBER).is_in(found[ROW_NUMBER].unique().to_list())
+    first = pl.when(sound).then(ROW_NUMBER).min().over(key)
     complete = pl.all_horizontal(pl.col(key).is_not_null())
-    return frame.filter(complete & (pl.col(ROW_NUMBER) != first)).select(
+    repeated = frame.select(ROW_NUMBER, *key, first.alias("first")).filter(
+        complete, pl.col(ROW_NUMBER) > pl.col("first")
+    )
+    return repeated.select(
         pl.col(ROW_NUMBER).cast(pl.UInt32),
         pl.lit(key[0]).alias("field"),
-    ).join(
-        frame.select(pl.col(ROW_NUMBER).cast(pl.UInt32), first.alias("first")), on=ROW_NUMBER
-    ).select(
-        ROW_NUMBER, "field",
         pl.format("duplicate {}, first seen in row {}", pl.lit(", ".join(key)), "first").alias("reason"),
-    )  # fmt: skip
+    )
 
 
 def _split(feed: str, frame: pl.DataFrame, problems: pl.DataFrame) -> FeedRows:

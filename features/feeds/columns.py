@@ -1,10 +1,13 @@
 """Column kinds shared by the six feeds, as pandera columns that carry unit and EBA field number."""
 
+import datetime as dt
+
 import pandera.polars as pa
 import polars as pl
 
 CURRENCIES = ("AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "INR",
               "JPY", "KRW", "MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR")  # fmt: skip
+EARLIEST = dt.date(1950, 1, 1)
 INSTANT = pl.Datetime("us", "UTC")
 
 
@@ -56,9 +59,13 @@ def flag(description, **options):
     return _column(pl.Boolean, description, **options)
 
 
-def date(description, **options):
-    """A calendar date."""
-    return _column(pl.Date, description, unit="date", **options)
+def date(description, *, past=False, **options):
+    """A calendar date; one in the ``past`` lies between `EARLIEST` and today, wherever it is today."""
+    checks = [
+        pa.Check.ge(EARLIEST, error=f"must be {EARLIEST} or later"),
+        pa.Check(_past, error="must not be in the future"),
+    ]
+    return _column(pl.Date, description, checks=checks if past else [], unit="date", **options)
 
 
 def instant(description, **options):
@@ -77,3 +84,8 @@ def row_check(expression, error):
 
 def _finite(data):
     return data.lazyframe.select(pl.col(data.key).is_finite())
+
+
+def _past(data):
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    return data.lazyframe.select(pl.col(data.key) <= tomorrow)

@@ -12,6 +12,10 @@ from features.feeds import columns as c
 STATUSES = ("charged_off", "delinquent", "performing", "repaid")
 PRODUCTS = ("personal_loan", "credit_card", "consumer_finance", "auto_loan", "mortgage", "business_loan")
 LEGAL_STATUSES = ("none", "filed", "judgment", "enforcement", "insolvency")
+_HIGHEST_RATE = 4.0
+"""Above what is asked of anyone (payday loans: 391 % a year, CFPB 2013), a percentage was given for a share."""
+_MOST_OWED = 50
+"""Interest and fees multiply a debt, but a hundredfold one has its amounts in cents."""
 
 SCHEMA = pa.DataFrameSchema(
     {
@@ -21,8 +25,8 @@ SCHEMA = pa.DataFrameSchema(
         "product": c.one_of(PRODUCTS, "kind of loan", required=True),
         "currency": c.one_of(c.CURRENCIES, "ISO 4217 code of every amount in the row", required=True),
         "region": c.text("state or province of the debtor", required=True),
-        "cutoff_on": c.date("the day the row describes", required=True, eba="3.00"),
-        "originated_on": c.date("the day the loan was made", required=True, eba="3.02"),
+        "cutoff_on": c.date("the day the row describes", required=True, past=True, eba="3.00"),
+        "originated_on": c.date("the day the loan was made", required=True, past=True, eba="3.02"),
         "default_on": c.date("default or charge-off", eba="3.23"),
         "original_amount": c.money("amount lent"),
         "balance": c.money("all that is owed at the cut-off", required=True, eba="3.09-3.12"),
@@ -32,7 +36,7 @@ SCHEMA = pa.DataFrameSchema(
         "days_past_due": c.number("age of the oldest arrear", low=0, unit="days", eba="3.13"),
         "last_payment_on": c.date("last payment before the cut-off", eba="3.21"),
         "last_payment_amount": c.money("its amount", eba="3.22"),
-        "interest_rate": c.number("contract rate", low=0, high=10, unit="per year"),
+        "interest_rate": c.number("contract rate", low=0, high=_HIGHEST_RATE, unit="per year"),
         "term_months": c.number("contract term", low=0, high=600, unit="months"),
         "instalment": c.money("contract payment a month"),
         "principal_paid": c.money("principal paid before the cut-off"),
@@ -66,7 +70,12 @@ SCHEMA = pa.DataFrameSchema(
     checks=[
         c.row_check(pl.col("cutoff_on") >= pl.col("originated_on"), "cutoff_on is before originated_on"),
         c.row_check(pl.col("default_on") >= pl.col("originated_on"), "default_on is before originated_on"),
+        c.row_check(pl.col("cutoff_on") >= pl.col("default_on"), "cutoff_on is before default_on"),
         c.row_check(pl.col("cutoff_on") >= pl.col("last_payment_on"), "cutoff_on is before last_payment_on"),
+        c.row_check(
+            (pl.col("balance") <= _MOST_OWED * pl.col("original_amount")) | (pl.col("original_amount") == 0),
+            f"balance is more than {_MOST_OWED} times original_amount: are both in the same unit?",
+        ),
     ],
 )  # fmt: skip
 KEY = ("loan_id",)

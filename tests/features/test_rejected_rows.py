@@ -27,6 +27,11 @@ FAULTS = {
     "missing balance": ({"balance": ""}, "balance", "balance: is missing"),
     "missing debtor": ({"borrower_id": "  "}, "borrower_id", "borrower_id: is missing"),
     "cut-off too early": ({"cutoff_on": "2018-12-31"}, "row", "row: cutoff_on is before originated_on"),
+    "cut-off to come": ({"cutoff_on": "2999-12-31"}, "cutoff_on", "cutoff_on: must not be in the future, is 2999"),
+    "placeholder date": ({"originated_on": "1900-01-01"}, "originated_on", "must be 1950-01-01 or later, is 1900"),
+    "default to come": ({"default_on": "2021-01-01"}, "row", "row: cutoff_on is before default_on"),
+    "rate in percent": ({"interest_rate": "9"}, "interest_rate", "interest_rate: must be at most 4.0, is 9.0"),
+    "amount in cents": ({"original_amount": "12.0"}, "row", "row: balance is more than 50 times original_amount"),
     "unknown currency": ({"currency": "XTS"}, "currency", "currency: must be one of: AUD, BRL, .*is XTS"),
     "unknown status": ({"status": "lost"}, "status", "status: must be one of: charged_off, .*is lost"),
     "duplicate id": ({"loan_id": "L0"}, "loan_id", "loan_id: duplicate loan_id, first seen in row 1"),
@@ -120,9 +125,17 @@ def test_good_row_is_not_lost_with_its_unreadable_twin_in_a_distinct_feed(home, 
     path.write_text("\n".join(lines) + "\n")
     batch = Lake(home).ingest(path, "bank_marketing")
     rejected = Lake(home).rejected(batch.id, "market")
-    assert (batch.accepted["market"], rejected["file_row"].to_list()) == (3, [1, 2])
+    assert (batch.accepted["market"], rejected["file_row"].to_list()) == (4, [1])
     assert "cannot read 'many' as number" in rejected["reason"][0]
-    assert "duplicate region, published_on, first seen in row 1" in rejected["reason"][1]
+
+
+def test_a_rejected_row_does_not_keep_out_a_sound_one_of_the_same_id(tmp_path):
+    rows = [loan(1, balance="-5"), loan(1), loan(1, balance="7"), loan(1, currency="XTS")]
+    (part,) = intake.read_feeds(write_csv(tmp_path / "tape.csv", rows), mapping.load("canonical"), "loans")
+    assert part.accepted["file_row"].to_list() == [2]
+    assert part.rejected["file_row"].to_list() == [1, 3, 4]
+    assert "duplicate" not in part.rejected["reason"][0]
+    assert part.rejected["reason"].str.contains("duplicate loan_id, first seen in row 2").to_list()[1:] == [True, True]
 
 
 def test_unreadable_flag_blames_only_the_feed_that_uses_it(home, tmp_path):
