@@ -6,9 +6,9 @@ from features.home import Home
 from features.store import FeatureDoor, OnlineRows
 from serving.journal import Journal
 from serving.pricing import valuation
-from serving.pricing.valuation import ULTIMATE
 from serving.schemas import PricedLoan, PriceRequest, PriceResponse, asked_moment
 from serving.scoring import Scorer, carried, require_known
+from training.outlook import ULTIMATE
 from training.package import ModelPackage
 
 
@@ -35,7 +35,7 @@ class Pricing:
         explained = package.explain(rows.frame)
         share = 1 - rows.frame["collected_share"].fill_null(0.0)
         owed = (rows.frame["balance"] * share).clip(0.0).to_numpy()
-        valued = valuation.value(package, rows.frame, owed, self._given, explained.scores)
+        valued = valuation.value(package.outlook(rows.frame), owed, self._given, explained.scores)
         answers = []
         for row, loan_id in enumerate(request.loan_ids):
             value = {name: float(column[row]) for name, column in valued.columns().items()}

@@ -15,9 +15,10 @@ from features.feeds.columns import INSTANT
 from features.home import Home
 from features.store import FeatureDoor
 from serving.pricing import valuation
-from serving.pricing.valuation import ULTIMATE, Assumptions
+from serving.pricing.valuation import Assumptions
 from training import registry
 from training.job import Progress
+from training.outlook import ULTIMATE
 from training.registry import Registered
 
 REASONS = 3
@@ -105,7 +106,7 @@ def _prices(
 ) -> tuple[pl.DataFrame, valuation.Valued]:
     package, owed = champion.package, tape["balance"].to_numpy()
     places, moves, rate = package.reasons(frame, REASONS, threads=2)
-    valued = valuation.value(package, frame, owed, given, rate, threads=2)
+    valued = valuation.value(package.outlook(frame, threads=2), owed, given, rate)
     names = pl.Series(package.names)
     reasons = [
         pl.DataFrame({"name": names.gather(places[:, k]), "money": moves[:, k] * owed})
@@ -115,7 +116,7 @@ def _prices(
         for k in range(REASONS)
     ]
     table = tape.select("loan_id", "currency", "balance").with_columns(
-        *[pl.Series(name, column) for name, column in valued.columns().items()],
+        *[pl.Series(name, column) for name, column in (valued.columns() | valued.by_horizon()).items()],
         *reasons,
         pl.lit(champion.label).alias("model_version"),
     )

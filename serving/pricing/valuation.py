@@ -1,33 +1,88 @@
-"""From recovery rates over time to money: net cash, present value, price.
+"""From recovery rates over time to money: net cash by channel, present value, price, and the return at a price.
 
 Cumulative recovery at the model's horizons is turned into cash between them, which is taken to
-arrive evenly and is discounted from the middle of each interval at the required return.
+arrive evenly and is discounted from the middle of each interval at the required return. Each channel
+keeps its fee and passes the rest on after a delay. Boarding and legal cost are paid at purchase, so
+that all net cash follows the payment: the present value falls as the rate rises, and the return at a
+price is unique.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
-import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.optimize import elementwise
 
 from features.errors import RecoupError
-from training.package import ModelPackage
+from training.outlook import HORIZONS, ULTIMATE, Outlook
 
 DEFAULT = Path(__file__).parent / "assumptions.yaml"
-ULTIMATE = 120.0
-_CURVE = (6.0, 12.0, 24.0, 36.0, 60.0)
+_LOWEST, _HIGHEST = -0.99, 1000.0
+"""Returns per year beyond which none is named."""
 
 
-class Assumptions(BaseModel):
-    """What a price rests on besides the model; see ``assumptions.yaml``."""
+class Given(BaseModel):
+    """Figures that a person gives; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+class Channel(Given):
+    """A way in which cash comes in: its share of all cash, what it keeps, how late it pays on."""
+
+    cash_share: float = Field(ge=0, le=1)
+    fee_share: float = Field(ge=0, lt=1)
+    delay_months: float = Field(ge=0, le=120)
+
+
+class Channels(Given):
+    """Who brings the cash in."""
+
+    in_house: Channel
+    agency: Channel
+    court: Channel
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = sum(channel.cash_share for channel in self.every)
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the channels' cash_share add up to {total:g}, not to 1")
+        return self
+
+    @property
+    def every(self) -> tuple[Channel, ...]:
+        """The channels, in order."""
+        return self.in_house, self.agency, self.court
+
+
+class Legal(Given):
+    """What going to court costs."""
+
+    filed_share: float = Field(ge=0, le=1)
+    cost_share: float = Field(ge=0, lt=1)
+
+
+class Assumptions(Given):
+    """What a price rests on besides the model; see ``assumptions.yaml``."""
+
     required_return: float = Field(gt=-0.5, lt=10)
-    collection_cost_share: float = Field(ge=0, lt=1)
+    boarding_share: float = Field(ge=0, lt=1)
+    legal: Legal
+    channels: Channels
     half_recovered_after: float = Field(gt=0)
+
+    @property
+    def upfront(self) -> float:
+        """Boarding and legal cost, as a share of what is owed."""
+        return self.boarding_share + self.legal.filed_share * self.legal.cost_share
+
+    def passed_on(self, rate: float | np.ndarray) -> float | np.ndarray:
+        """Return what is left of a unit of cash after fees and delays, discounted at a rate per year."""
+        left = [c.cash_share * (1 - c.fee_share) * (1 + rate) ** (-c.delay_months / 12) for c in self.channels.every]
+        return sum(left[1:], left[0])
 
 
 @dataclass(frozen=True)
@@ -36,32 +91,61 @@ class Valued:
 
     Attributes
     ----------
-    rate, lower, upper : ndarray, shape (n,)
-        Expected ultimate recovery rate and its 90 % interval.
-    expected, npv, price : ndarray, shape (n,)
-        Expected recovery; present value of net cash; what to pay, never below zero.
-    curve : ndarray, shape (n, horizons)
-        Cumulative recovery rate at `horizons` (months).
+    outlook : Outlook
+        Recovery at every horizon, its spread, and ``shape``. For a model that learnt nothing but the
+        ultimate, only that.
+    expected : ndarray, shape (n,)
+        Expected recovery.
+    worth : ndarray, shape (n,)
+        Present value of net cash, before what is paid at purchase.
+    cost : ndarray, shape (n,)
+        What is paid at purchase besides the price.
+    horizons : tuple of float, length k
+        Months ahead.
+    curve : ndarray, shape (n, k)
+        Cumulative recovery rate at them: the model's, or the assumed timing of its ultimate.
     """
 
-    rate: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
+    outlook: Outlook
     expected: np.ndarray
-    npv: np.ndarray
-    price: np.ndarray
-    curve: np.ndarray
+    worth: np.ndarray
+    cost: np.ndarray
     horizons: tuple[float, ...]
+    curve: np.ndarray
+
+    @property
+    def rate(self) -> np.ndarray:
+        """Expected ultimate recovery rate, shape (n,)."""
+        return self.outlook.rate
+
+    @property
+    def npv(self) -> np.ndarray:
+        """Present value of net cash, shape (n,)."""
+        return self.worth - self.cost
+
+    @property
+    def price(self) -> np.ndarray:
+        """What to pay, shape (n,): never below zero, since a loan not worth its cost is not worked."""
+        return np.maximum(self.npv, 0.0)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return the values of each loan under the names that prices are published by."""
         return {
             "recovery_rate": self.rate,
-            "recovery_rate_lower": self.lower,
-            "recovery_rate_upper": self.upper,
+            "recovery_rate_lower": self.outlook.lower[:, -1],
+            "recovery_rate_upper": self.outlook.upper[:, -1],
             "expected_recovery": self.expected,
             "npv": self.npv,
             "price": self.price,
+        }
+
+    def by_horizon(self) -> dict[str, np.ndarray]:
+        """Return rates and intervals at the horizons that the model knows before the ultimate."""
+        parts = {"": self.outlook.curve, "_lower": self.outlook.lower, "_upper": self.outlook.upper}
+        return {
+            f"recovery_rate_{int(months)}m{part}": values[:, place]
+            for place, months in enumerate(self.outlook.horizons[:-1])
+            for part, values in parts.items()
         }
 
 
@@ -76,57 +160,90 @@ def assumptions(path: Path | None = None) -> Assumptions:
     path = path or DEFAULT
     try:
         return Assumptions.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise RecoupError(f"assumptions {path}: {error}") from error
 
 
-def value(package: ModelPackage, frame: pl.DataFrame, owed: np.ndarray, given: Assumptions,
-          rate: np.ndarray | None = None, threads: int = 1) -> Valued:  # fmt: skip
+def value(outlook: Outlook, owed: np.ndarray, given: Assumptions, rate: np.ndarray | None = None) -> Valued:
     """Value loans.
 
     Parameters
     ----------
-    package : ModelPackage
-        A recovery model.
-    frame : polars.DataFrame, shape (n, features)
-        Its inputs, at the ultimate horizon.
+    outlook : Outlook
+        What the model expects of n loans.
     owed : ndarray, shape (n,)
         What each debtor still owes, in the loan's currency.
     given : Assumptions
     rate : ndarray, shape (n,), optional
-        The model's scores of ``frame``, where they are at hand.
-    threads : int
+        Ultimate recovery as it was explained, where that is at hand: the outlook's but for the last bits.
     """
-    rate = package.scores(frame, threads) if rate is None else rate
-    horizons, curve = _curve(package, frame, rate, given, threads)
-    lower, upper = package.interval(rate)
-    npv = owed * present_value(horizons, curve, given)
-    return Valued(rate, lower, upper, rate * owed, npv, np.maximum(npv, 0.0), curve, horizons)
+    if rate is not None:
+        outlook = replace(outlook, curve=np.column_stack([outlook.curve[:, :-1], rate]))
+    horizons, curve = _timed(outlook, given)
+    worth = owed * present_value(horizons, curve, given)
+    return Valued(outlook, outlook.rate * owed, worth, owed * given.upfront, horizons, curve)
 
 
 def present_value(horizons: tuple[float, ...], curve: np.ndarray, given: Assumptions) -> np.ndarray:
-    """Return the present value of net cash per unit owed, shape (n,).
+    """Return the present value of cash after fees per unit owed, before upfront cost, shape (n,).
 
     Examples
     --------
-    >>> free = Assumptions(required_return=0.0, collection_cost_share=0.25, half_recovered_after=12)
-    >>> present_value((12.0, 24.0), np.array([[0.1, 0.2]]), free).round(3).tolist()
-    [0.15]
+    >>> given = assumptions()
+    >>> free = given.model_copy(update={"required_return": 0.0})
+    >>> present_value((12.0, 24.0), np.array([[0.1, 0.2]]), free).round(4).tolist()
+    [0.1537]
+    >>> bool(present_value((12.0, 24.0), np.array([[0.1, 0.2]]), given)[0] < 0.1537)
+    True
     """
-    starts = np.array((0.0, *horizons[:-1]))
-    middles = (starts + np.array(horizons)) / 2 / 12
-    discount = (1 + given.required_return) ** -middles
-    cash = np.diff(curve, axis=1, prepend=0.0) * (1 - given.collection_cost_share)
-    return cash @ discount
+    rate = given.required_return
+    return np.diff(curve, axis=1, prepend=0.0) @ (1 + rate) ** -_years(horizons) * given.passed_on(rate)
 
 
-def _curve(package: ModelPackage, frame: pl.DataFrame, rate: np.ndarray, given: Assumptions,
-           threads: int) -> tuple[tuple[float, ...], np.ndarray]:  # fmt: skip
+def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], curve: np.ndarray,
+              given: Assumptions) -> np.ndarray:  # fmt: skip
+    """Return the internal rate of return per year of loans bought at a price, shape (n,).
+
+    The root is found by Chandrupatla's method (``scipy.optimize.elementwise.find_root``).
+
+    Parameters
+    ----------
+    price, owed : ndarray, shape (n,)
+        Money, in each loan's currency.
+    horizons : tuple of float, length k
+    curve : ndarray, shape (n, k)
+        Cumulative recovery rates.
+    given : Assumptions
+        Costs; the required return is not used.
+
+    Returns
+    -------
+    ndarray
+        NaN where there is no such rate: nothing is paid, nothing comes in, or the rate lies
+        outside of -99 % to 100,000 % a year.
+    """
+    cash = np.diff(curve, axis=1, prepend=0.0).T * owed
+    paid, years = price + owed * given.upfront, _years(horizons)
+
+    def surplus(log_rate: np.ndarray, paid: np.ndarray, *cash: np.ndarray) -> np.ndarray:
+        come = sum(part * np.exp(-log_rate * year) for part, year in zip(cash, years, strict=True))
+        return come * given.passed_on(np.expm1(log_rate)) - paid
+
+    bracket = (np.full(len(paid), np.log1p(_LOWEST)), np.full(len(paid), np.log1p(_HIGHEST)))
+    found = elementwise.find_root(surplus, bracket, args=(paid, *cash))
+    return np.where(found.success & (paid > 0), np.expm1(found.x), np.nan)
+
+
+def _years(horizons: tuple[float, ...]) -> np.ndarray:
+    """Return the middle of each interval between horizons (months), in years."""
+    ends = np.array(horizons)
+    return (ends + np.array((0.0, *horizons[:-1]))) / 24
+
+
+def _timed(outlook: Outlook, given: Assumptions) -> tuple[tuple[float, ...], np.ndarray]:
     """Return cumulative rates: the model's own, or the assumed timing of a model with one horizon."""
-    if len(package.card.horizons) > 1:
-        known = tuple(h for h in _CURVE if h <= max(package.card.horizons))
-        ahead = [package.scores(frame.with_columns(pl.lit(h).alias("horizon_months")), threads) for h in known]
-        return (*known, ULTIMATE), np.column_stack([*ahead, rate])
-    horizons = (*_CURVE, ULTIMATE)
+    if len(outlook.horizons) > 1:
+        return outlook.horizons, outlook.curve
+    horizons = (*HORIZONS, ULTIMATE)
     share = 1 - 0.5 ** (np.array(horizons) / given.half_recovered_after)
-    return horizons, np.outer(rate, share / share[-1])
+    return horizons, np.outer(outlook.rate, share / share[-1])

@@ -59,7 +59,7 @@ def test_recovery_never_falls_as_the_horizon_grows(priced):
     assert curve == sorted(curve) and curve[0] < curve[-1]
 
 
-@pytest.mark.parametrize("name", ["required_return", "collection_cost_share"])
+@pytest.mark.parametrize("name", ["required_return", "boarding_share"])
 def test_price_falls_when_return_or_cost_rises(worked, tape_on_offer, priced, tmp_path, name):
     dearer = valuation.assumptions()
     dearer = dearer.model_copy(update={name: getattr(dearer, name) + 0.1})
@@ -97,8 +97,8 @@ def test_without_a_model_the_error_names_the_command(home, tape_on_offer, tmp_pa
 
 
 def test_impossible_assumptions_are_refused(tmp_path):
-    (tmp_path / "a.yaml").write_text("{required_return: 0.2, collection_cost_share: 2, half_recovered_after: 12}")
-    with pytest.raises(RecoupError, match="collection_cost_share"):
+    (tmp_path / "a.yaml").write_text(valuation.DEFAULT.read_text().replace("cost_share: 0.10", "cost_share: 2"))
+    with pytest.raises(RecoupError, match=r"legal\.cost_share"):
         valuation.assumptions(tmp_path / "a.yaml")
 
 
