@@ -26,10 +26,36 @@ _PRICED = ("charged_off", "delinquent")
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A tape as it was read.
+
+    Attributes
+    ----------
+    champion : Registered
+        The recovery model in force.
+    source : str
+        The mapping's name for whoever wrote the tape.
+    loans : polars.DataFrame, shape (n, ...)
+        Canonical columns of the loans that can be priced.
+    frame : polars.DataFrame, shape (n, features)
+        Their model inputs, at the ultimate horizon.
+    rejected : polars.DataFrame
+        The other rows, with ``field`` and ``reason``.
+    """
+
+    champion: Registered
+    source: str
+    loans: pl.DataFrame
+    frame: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class PricedTape:
-    """Where the result lies, and its totals."""
+    """Where the result lies, the values and their totals."""
 
     prices: Path
+    valued: valuation.Valued
     portfolio: dict[str, Any]
 
 
@@ -55,6 +81,11 @@ def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, pr
     RecoupError
         When the tape cannot be read, nothing in it can be priced, or no model is trained.
     """
+    return value(read(home, path, source, progress), out, given)
+
+
+def read(home: Home, path: Path, source: str, progress: Progress = print) -> Offer:
+    """Read a tape with its model inputs; see `price`."""
     champion = registry.load(home, "recovery")
     progress(f"reading {path.name} as {source}")
     layout = mapping.load(source)
@@ -64,11 +95,15 @@ def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, pr
         first = rejected["reason"][0] if rejected.height else "it has no rows"
         raise RecoupError(f"{path}: no loan can be priced; the first reason: {first}")
     progress(f"{tape.height:,} loans to price, {rejected.height:,} rejected")
-    frame = _features(FeatureDoor(home), champion, tape)
-    table, valued = _prices(champion, tape, frame, given)
-    portfolio = _portfolio(champion, layout.source, table, rejected, valued, given)
-    _write(out, table, rejected, portfolio)
-    return PricedTape(out / "prices.parquet", portfolio)
+    return Offer(champion, layout.source, tape, _features(FeatureDoor(home), champion, tape), rejected)
+
+
+def value(offer: Offer, out: Path, given: Assumptions) -> PricedTape:
+    """Value a tape that was read, and write the files; see `price`."""
+    table, valued = _prices(offer.champion, offer.loans, offer.frame, given)
+    portfolio = _portfolio(offer.champion, offer.source, table, offer.rejected, valued, given)
+    _write(out, table, offer.rejected, portfolio)
+    return PricedTape(out / "prices.parquet", valued, portfolio)
 
 
 def _priceable(rows: intake.FeedRows) -> tuple[pl.DataFrame, pl.DataFrame]:
