@@ -7,16 +7,17 @@ import inspect
 from datetime import timedelta
 from pathlib import Path
 from types import FunctionType
-from typing import Any, cast
-
-from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
-from feast.on_demand_feature_view import OnDemandFeatureView
-from feast.types import FeastType, Float64, String
+from typing import TYPE_CHECKING, Any, cast
 
 from features import moment
 from features.marts import MARTS
 from features.marts.columns import Feature
 from features.marts.timeline import KNOWN, LEARNT
+
+if TYPE_CHECKING:
+    from feast import Entity, FeatureView, Field
+    from feast.on_demand_feature_view import OnDemandFeatureView
+    from feast.types import FeastType
 
 MAX_AGE = {
     "customer": timedelta(days=31),
@@ -108,6 +109,8 @@ def definitions(marts: Path) -> list[Any]:
     marts : Path
         Folder of the marts' Parquet files.
     """
+    from feast import Entity, FeatureService, ValueType
+
     entities = {
         key: Entity(name=key, join_keys=[key], value_type=ValueType.STRING)
         for key in ("borrower_id", "loan_id", "region")
@@ -124,7 +127,9 @@ def definitions(marts: Path) -> list[Any]:
     return [*entities.values(), *views.values(), *on_demand.values(), *services]
 
 
-def _view(name: str, entity: Entity, marts: Path) -> FeatureView:
+def _view(name: str, entity: "Entity", marts: Path) -> "FeatureView":
+    from feast import FeatureView, FileSource
+
     source = FileSource(
         name=name,
         path=str(marts / f"{name}.parquet"),
@@ -141,16 +146,23 @@ def _view(name: str, entity: Entity, marts: Path) -> FeatureView:
     )
 
 
-def _field(feature: Feature) -> Field:
+def _field(feature: Feature) -> "Field":
+    from feast import Field
+
     tags = {"unit": feature.unit} if feature.unit else {}
     return Field(name=feature.name, dtype=_type(feature.kind), description=feature.about, tags=tags)
 
 
-def _type(kind: str) -> FeastType:
+def _type(kind: str) -> "FeastType":
+    from feast.types import Float64, String
+
     return String if kind == "category" else Float64
 
 
-def _on_demand(name: str, views: dict[str, FeatureView]) -> OnDemandFeatureView:
+def _on_demand(name: str, views: dict[str, "FeatureView"]) -> "OnDemandFeatureView":
+    from feast import Field, RequestSource
+    from feast.on_demand_feature_view import OnDemandFeatureView
+
     function, outputs, inputs, request = ON_DEMAND[name]
     asked = RequestSource(
         name=f"{name}_request",
