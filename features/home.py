@@ -47,6 +47,16 @@ class Home:
         return self.root / "journal"
 
     @property
+    def keys(self) -> Path:
+        """Hashes of the keys that the services answer to."""
+        return self.root / "keys"
+
+    @property
+    def portfolios(self) -> Path:
+        """Tapes that the pricing service was given, and what they are worth: a folder a task."""
+        return self.root / "portfolios"
+
+    @property
     def reports(self) -> Path:
         """Reports and plots that commands write when they are not told where."""
         return self.root / "reports"
