@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 
 SCENARIOS = 10_000
+_PART = 250
+"""Scenarios that a thread draws at a time; only those in hand have a factor for every region."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Exposures:
 
     Attributes
     ----------
-    cash, value : ndarray, shape (n,)
-        Expected recovery, and the present value of what of it is net, in one currency.
+    money : ndarray, shape (n, m)
+        Expected amounts in one currency that rise and fall together: cash by each horizon, its value.
     region : ndarray of int, shape (n,)
         Number of each loan's region, from 0 on.
     shape : ndarray of int, shape (n,)
@@ -40,23 +42,14 @@ class Exposures:
         Quantiles of recovery over its expectation, each row with mean 1.
     """
 
-    cash: np.ndarray
-    value: np.ndarray
+    money: np.ndarray
     region: np.ndarray
     shape: np.ndarray
     shapes: np.ndarray
 
 
-@dataclass(frozen=True)
-class Scenarios:
-    """Totals in each scenario, shape (scenarios, regions), in the exposures' currency."""
-
-    cash: np.ndarray
-    value: np.ndarray
-
-
 def simulate(loans: Exposures, national: float, regional: float,
-             scenarios: int = SCENARIOS, seed: int = 7, threads: int = 2) -> Scenarios:  # fmt: skip
+             scenarios: int = SCENARIOS, seed: int = 7, threads: int = 2) -> np.ndarray:  # fmt: skip
     """Draw a portfolio.
 
     Parameters
@@ -71,59 +64,61 @@ def simulate(loans: Exposures, national: float, regional: float,
 
     Returns
     -------
-    Scenarios
+    ndarray, shape (scenarios, m)
+        The portfolio's amounts in each scenario.
     """
-    keys, factors = _shared(int(loans.region.max()) + 1, national, regional, scenarios, seed)
     order = np.lexsort((loans.shape, loans.region))
     region, shape = loans.region[order], loans.shape[order]
     new = np.flatnonzero((np.diff(region) != 0) | (np.diff(shape) != 0)) + 1
     starts = np.concatenate([[0], new, [len(order)]])
-    money = loans.cash[order], loans.value[order]
-    runs = starts, region[starts[:-1]], shape[starts[:-1]]
-    totals = np.zeros((scenarios, factors.shape[1], 2))
-    kernel, ends = _compiled(), np.linspace(0, scenarios, threads + 1).astype(int)
+    drawn = loans.money[order], starts, region[starts[:-1]], shape[starts[:-1]], loans.shapes
+    totals = np.zeros((scenarios, loans.money.shape[1]))
+    kernel = _compiled()
 
-    def draw(first: int, last: int) -> None:
-        kernel(*money, *runs, loans.shapes, keys[first:last], totals[first:last])
+    def draw(first: int) -> None:
+        part = range(first, min(first + _PART, scenarios))
+        keys, factors = _shared(part, int(region[-1]) + 1, national, regional, seed)
+        kernel(*drawn, keys, factors, totals[first : part.stop])
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(draw, ends[:-1], ends[1:]))
-    totals *= factors[:, :, None]
-    return Scenarios(totals[:, :, 0], totals[:, :, 1])
+        list(pool.map(draw, range(0, scenarios, _PART)))
+    return totals
 
 
-def _shared(regions: int, national: float, regional: float, scenarios: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return each scenario's key, and what its regions share, shape (scenarios, regions)."""
-    rng = np.random.default_rng(seed)
-    keys = rng.integers(0, 2**64, scenarios, dtype=np.uint64)
-    log = national * rng.standard_normal((scenarios, 1)) - national**2 / 2
-    log = log + regional * rng.standard_normal((scenarios, regions)) - regional**2 / 2
-    return keys, np.exp(log)
+def _shared(part: range, regions: int, national: float, regional: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the keys of scenarios, and what each region's loans share, shape (scenarios, regions)."""
+    keys, normal = np.empty(len(part), dtype=np.uint64), np.empty((len(part), 1 + regions))
+    for place, scenario in enumerate(part):
+        rng = np.random.default_rng([seed, scenario])
+        keys[place], normal[place] = rng.integers(0, 2**64, dtype=np.uint64), rng.standard_normal(1 + regions)
+    log = national * normal[:, :1] + regional * normal[:, 1:]
+    return keys, np.exp(log - (national**2 + regional**2) / 2)
 
 
 @cache
 def _compiled() -> Any:
-    """The draw of all loans: adds each run's cash and value to totals [scenarios, regions, 2]."""
+    """The draw of all loans, run by run of one region and shape, into totals [scenarios, m]."""
     from numba import njit  # here, since importing numba costs more than pricing a small tape
 
     step, half = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
     first, second = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
-    def draw(cash: Any, value: Any, starts: Any, regions: Any, rows: Any, shapes: Any, keys: Any, totals: Any) -> None:
-        levels = np.uint64(shapes.shape[1])
+    def draw(money: Any, starts: Any, regions: Any, rows: Any, shapes: Any,
+             keys: Any, factors: Any, totals: Any) -> None:  # fmt: skip
+        levels, sums = np.uint64(shapes.shape[1]), np.zeros(money.shape[1])
         for scenario in range(len(keys)):
             state = keys[scenario]
             for run in range(len(regions)):
                 quantiles = shapes[rows[run]]
-                come, worth = 0.0, 0.0
+                sums[:] = 0.0
                 for loan in range(starts[run], starts[run + 1]):
                     state += step
                     mixed = (state ^ (state >> np.uint64(30))) * first
                     mixed = (mixed ^ (mixed >> np.uint64(27))) * second
                     luck = quantiles[((mixed ^ (mixed >> np.uint64(31))) >> half) * levels >> half]
-                    come += cash[loan] * luck
-                    worth += value[loan] * luck
-                totals[scenario, regions[run], 0] += come
-                totals[scenario, regions[run], 1] += worth
+                    for amount in range(len(sums)):
+                        sums[amount] += money[loan, amount] * luck
+                for amount in range(len(sums)):
+                    totals[scenario, amount] += sums[amount] * factors[scenario, regions[run]]
 
     return njit(cache=True, nogil=True)(draw)
