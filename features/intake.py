@@ -213,7 +213,9 @@ def _repeated(feed: str, frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFra
     key = list(FEEDS[feed].KEY)
     sound = ~pl.col(ROW_NUMBER).is_in(found[ROW_NUMBER].unique().to_list())
     first = pl.when(sound).then(ROW_NUMBER).min().over(key)
-    complete = pl.all_horizontal(pl.col(key).is_not_null())
+    complete = pl.all_horizontal(
+        pl.col(name).is_not_null() for name in key if not FEEDS[feed].SCHEMA.columns[name].nullable
+    )
     repeated = frame.select(ROW_NUMBER, *key, first.alias("first")).filter(
         complete, pl.col(ROW_NUMBER) > pl.col("first")
     )

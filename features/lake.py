@@ -80,7 +80,10 @@ class Lake:
         """Return every committed row of a feed, with ``source`` and ``batch``, in commit order."""
         files = [self.root / feed / f"{batch.id}.parquet" for batch in self.batches()
                  if batch.accepted.get(feed) and source in (None, batch.source)]  # fmt: skip
-        return pl.scan_parquet(files) if files else self.empty(feed)
+        if not files:
+            return self.empty(feed)
+        # a batch from before a column was added lacks it
+        return pl.scan_parquet(files, schema=self.empty(feed).collect_schema(), missing_columns="insert")
 
     @staticmethod
     def empty(feed: str) -> pl.LazyFrame:

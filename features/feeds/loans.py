@@ -11,12 +11,15 @@ from features.feeds import columns as c
 
 STATUSES = ("charged_off", "delinquent", "performing", "repaid")
 PRODUCTS = ("personal_loan", "credit_card", "consumer_finance", "auto_loan", "mortgage", "business_loan")
+COLLATERAL_TYPES = ("residential", "commercial", "industrial", "land", "vehicle", "equipment", "other")
 LEGAL_STATUSES = ("none", "filed", "judgment", "enforcement", "insolvency")
 _HIGHEST_RATE = 4.0
 """Above what is asked of anyone (payday loans: 391 % a year, CFPB 2013), a percentage was given for a share."""
 _MOST_OWED = 50
 """Interest and fees multiply a debt, but a hundredfold one has its amounts in cents."""
 
+_unsecured = pl.col("collateral_type").is_null()
+_undescribed = pl.all_horizontal(pl.col("collateral_value", "collateral_region", "prior_claims").is_null())
 SCHEMA = pa.DataFrameSchema(
     {
         "loan_id": c.text("the tape's own number of the loan", required=True),
@@ -44,6 +47,10 @@ SCHEMA = pa.DataFrameSchema(
         "fees_paid": c.money("late fees paid before the cut-off"),
         "legal_status": c.one_of(LEGAL_STATUSES, "court stage at the cut-off", eba="3.24-3.29"),
         "limitation_on": c.date("the claim lapses", eba="3.24-3.29"),
+        "collateral_type": c.one_of(COLLATERAL_TYPES, "what secures the loan; empty: nothing does"),
+        "collateral_value": c.money("its last appraisal"),
+        "collateral_region": c.text("where it lies; empty: the debtor's region"),
+        "prior_claims": c.money("claims on it that rank before ours; empty: none"),
         "credit_grade": c.text("the lender's grade"),
         "credit_sub_grade": c.text("the lender's finer grade"),
         "purpose": c.text("what the loan was for"),
@@ -76,6 +83,8 @@ SCHEMA = pa.DataFrameSchema(
             (pl.col("balance") <= _MOST_OWED * pl.col("original_amount")) | (pl.col("original_amount") == 0),
             f"balance is more than {_MOST_OWED} times original_amount: are both in the same unit?",
         ),
+        c.row_check(_unsecured | pl.col("collateral_value").is_not_null(), "collateral_type without collateral_value"),
+        c.row_check(~_unsecured | _undescribed, "collateral_value, _region or prior_claims without collateral_type"),
     ],
 )  # fmt: skip
 KEY = ("loan_id",)

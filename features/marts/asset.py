@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from features.feeds.litigation import AUCTION_STAGES
 from features.marts import timeline
 from features.marts.columns import Feature
 
@@ -58,7 +59,9 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
     )
     names = [feature.name for feature in FEATURES]
     of_tape = [name for name in names if name not in {"awarded_share", "legal_step_at"}]
-    steps = timeline.on_loans(feeds["litigation"], "litigation", feeds["loans"])
+    # an auction is part of the enforcement
+    proceedings = feeds["litigation"].filter(~pl.col("stage").is_in(AUCTION_STAGES))
+    steps = timeline.on_loans(proceedings, "litigation", feeds["loans"])
     steps = steps.sort(ENTITY, timeline.KNOWN, "happened_at").filter(timeline.latest("happened_at", ENTITY))
     court = steps.select(
         ENTITY,

@@ -31,6 +31,11 @@ How it works, from cause to effect:
   (``expectation``), given its traits and the market's and the court's path, and averaged over the
   attempts. It is exact but for months being treated as equally long.
 
+* Corporate loans with collateral, when asked for (``secured``), stand at the end of the tape alone.
+  What their collateral brings is an auction's (``auctions``): court, rounds, bid, costs, by asset and
+  region. The history to learn it from are auctions of other debts in the ``litigation`` feed; many
+  have not ended by ``until``. What the debtor pays comes on top (``collateral``).
+
 Questions to the truth: ``load_truth``, ``contact_chance``, ``attempt_effect``,
 ``expected_recovery``. All numbers stand in ``parameters``. Each part draws from its own random
 stream (``streams``), so that a new part leaves the others as they are; a world with a downturn has

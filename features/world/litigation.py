@@ -10,6 +10,9 @@ from features.world.clock import DAY, Clock, instants
 from features.world.loans import PRIOR, Debts, loan_ids, numbered
 from features.world.traits import Traits
 
+AUCTION = {"asset_type": pl.String, "appraised_amount": pl.Float64, "auction_round": pl.Float64,
+           "reserve_amount": pl.Float64, "hammer_amount": pl.Float64}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Cases:
@@ -115,7 +118,8 @@ def _learnt(rows: pl.DataFrame, debts: Debts, clock: Clock) -> pl.DataFrame:
         .filter(pl.Series(known <= clock.now))
         .select(
             "case_id", "loan_id", "region", "stage", "happened_at", "claimed_amount",
-            "awarded_amount", "enforced_amount", "cost", "known_at",
+            "awarded_amount", "enforced_amount", "cost",
+            *[pl.lit(None, kind).alias(name) for name, kind in AUCTION.items()], "known_at",
         )
         .sort("happened_at", "loan_id")
     )  # fmt: skip

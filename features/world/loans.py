@@ -12,6 +12,8 @@ from features.world.clock import DAY, MONTH_DAYS, Clock, instants
 from features.world.traits import Traits
 
 PRIOR = ("none", "filed", "judgment", "insolvency")
+COLLATERAL = {"collateral_type": pl.String, "collateral_value": pl.Float64,
+              "collateral_region": pl.String, "prior_claims": pl.Float64}  # fmt: skip
 _CARD = p.PRODUCTS.index("credit_card")
 _RATE_EXTRA = (0.0, 0.08, 0.04)  # per year on top of the grade's, by product
 _TERMS = ((36.0, 60.0), (np.nan, np.nan), (12.0, 24.0))  # months, short and long, by product
@@ -92,6 +94,7 @@ def draw(
             "last_payment_on": contract["last_payment"],
             "legal_status": pl.Series(PRIOR).gather(prior),
             "limitation_on": cutoff + (limit_days - days).astype(np.int64),
+            **{name: pl.repeat(None, loans, dtype=kind, eager=True) for name, kind in COLLATERAL.items()},
             **application,
             "oldest_account_on": contract["first_account"],
         }

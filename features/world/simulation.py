@@ -10,7 +10,9 @@ import polars as pl
 
 from features.world import (
     attempts_feed,
+    auctions,
     borrowers,
+    collateral,
     contacts,
     effects,
     expectation,
@@ -42,6 +44,7 @@ def simulate(
     *,
     downturn: str | None = None,
     until: date = UNTIL,
+    secured: int = 0,
     progress: Progress | None = None,
 ) -> writer.WorldFiles:
     """Simulate a world and write it to ``out``: feeds, a tape on offer, and the hidden truth.
@@ -54,6 +57,8 @@ def simulate(
     downturn : a region's code, or "all": unemployment rises by four points from six months
         before ``until``. None: nothing changes over time.
     until : last day of the book, cut-off of the tape.
+    secured : corporate loans with collateral at the end of the tape; with any, the ``litigation`` feed
+        has a history of judicial auctions. Nothing else changes.
     progress : called with the name of each part as it starts.
 
     Raises
@@ -66,8 +71,10 @@ def simulate(
     if downturn not in (None, market.EVERYWHERE, *p.REGION_CODES):
         known = ", ".join((market.EVERYWHERE, *p.REGION_CODES))
         raise ValueError(f"downturn must be one of {known}; got {downturn!r}")
+    if secured < 0:
+        raise ValueError(f"secured must be at least 0, got {secured}")
     writer.check_free(out)
-    world = draw(loans, seed, downturn, until, progress or (lambda part: None))
+    world = draw(loans, seed, downturn, until, progress or (lambda part: None), secured)
     if progress:
         progress("files")
     return writer.write(world, out)
@@ -93,6 +100,7 @@ def draw(
     downturn: str | None,
     until: date,
     progress: Progress,
+    secured: int = 0,
 ) -> writer.World:
     """Draw a book of ``loans`` loans with its history up to ``until``, and a tape on offer."""
     clock = Clock(until)
@@ -115,7 +123,38 @@ def draw(
     feeds["market"] = market.feed(economy, clock, world(Part.LAGS))
     hidden["market"] = market.hidden(economy)
     hidden["agencies"] = pl.DataFrame({"agency": p.AGENCIES, "skill": p.AGENCY_SKILL})
-    return writer.World(feeds, tape.loans, tape.borrowers, hidden)
+    drawn = writer.World(feeds, tape.loans, tape.borrowers, hidden)
+    if secured:
+        progress("collateral")
+        first = {"first": 1 + loans + len(offered), "first_borrower": next_borrower + len(tape.traits)}
+        drawn = _with_collateral(drawn, secured, economy, clock, seed, first)
+    return drawn
+
+
+def _with_collateral(
+    world: writer.World, secured: int, economy: Market, clock: Clock, seed: int, first: dict[str, int]
+) -> writer.World:
+    """Add corporate loans to the tape, other debts' auctions to ``litigation``, and the truth of both."""
+    streams = Streams(seed, Side.SECURED)
+    companies = _people(np.full(secured, p.COHORTS), clock, streams, **first)
+    _, paid = _history(companies, economy, clock, streams)
+    rng = streams(Part.AUCTIONS)
+    levels = auctions.price_levels(rng)
+    known, cases = auctions.history(levels, clock, rng)
+    rng = streams(Part.COLLATERAL)
+    loans = collateral.secure(companies.loans, rng)
+    hidden = {
+        "auctions": cases,
+        "secured": collateral.outcome(loans, paid["loans"], levels, rng),
+        "auction_places": collateral.places(levels, rng),
+    }
+    court = pl.concat([world.feeds["litigation"], known], how="diagonal")
+    return writer.World(
+        feeds=world.feeds | {"litigation": court},
+        tape=pl.concat([world.tape, loans]),
+        tape_borrowers=pl.concat([world.tape_borrowers, companies.borrowers]),
+        truth=world.truth | hidden,
+    )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ class Side(IntEnum):
     WORLD = 0
     BOOK = 1
     TAPE = 2
+    SECURED = 3
 
 
 class Part(IntEnum):
@@ -29,6 +30,8 @@ class Part(IntEnum):
     LAGS = 10
     CONTACT_LAGS = 11
     COURT_LAGS = 12
+    AUCTIONS = 13
+    COLLATERAL = 14
 
 
 class Streams:

@@ -271,7 +271,7 @@ def test_an_unchanged_world_does_not_drift(files):
     tests = 0
     for name, kind in loans.schema.items():
         a, b = old[name].drop_nulls(), new[name].drop_nulls()
-        if kind == pl.Float64 and name != "birth_year":
+        if kind == pl.Float64 and name != "birth_year" and len(a):
             tests += 1
             assert ks_2samp(a, b).pvalue > 1e-4, name
         elif kind == pl.Boolean or (kind == pl.String and a.n_unique() < 40):
