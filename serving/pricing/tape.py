@@ -84,9 +84,11 @@ def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, pr
     return value(read(home, path, source, progress), out, given)
 
 
-def read(home: Home, path: Path, source: str, progress: Progress = print) -> Offer:
-    """Read a tape with its model inputs; see `price`."""
-    champion = registry.load(home, "recovery")
+def read(
+    home: Home, path: Path, source: str, progress: Progress = print, champion: Registered | None = None
+) -> Offer:
+    """Read a tape with its model inputs, for the model in force or another; see `price`."""
+    champion = champion or registry.load(home, "recovery")
     progress(f"reading {path.name} as {source}")
     layout = mapping.load(source)
     (rows,) = intake.read_feeds(path, layout, "loans")
