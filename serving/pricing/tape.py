@@ -84,9 +84,7 @@ def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, pr
     return value(read(home, path, source, progress), out, given)
 
 
-def read(
-    home: Home, path: Path, source: str, progress: Progress = print, champion: Registered | None = None
-) -> Offer:
+def read(home: Home, path: Path, source: str, progress: Progress = print, champion: Registered | None = None) -> Offer:
     """Read a tape with its model inputs, for the model in force or another; see `price`."""
     champion = champion or registry.load(home, "recovery")
     progress(f"reading {path.name} as {source}")
