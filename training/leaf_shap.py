@@ -69,7 +69,7 @@ class LeafShap:
         ------
         ValueError : the model cannot be tabulated exactly; the message says why and what to do.
         """
-        export = _export(model)
+        export = as_json(model)
         scale, biases = export["scale_and_bias"]
         if (output is None) != (len(biases) == 1):
             raise ValueError(f"output={output} of {len(biases)}: name one if there are several")
@@ -198,7 +198,7 @@ class LeafShap:
             list(executor.map(explain, starts))
 
 
-def _export(model: CatBoost) -> dict[str, Any]:
+def as_json(model: CatBoost) -> dict[str, Any]:
     """The model as CatBoost's JSON document; ValueError if a leaf cannot tell its SHAP values."""
     if model.get_text_feature_indices() or model.get_embedding_feature_indices():
         raise ValueError("text and embedding features have no table: train without them")
@@ -267,7 +267,7 @@ def _coalitions(players: int) -> tuple[NDArray[np.bool_], Floats]:
 def _with_positive_weights(model: CatBoost) -> CatBoost:
     """The model or, if an empty leaf has a value, a copy whose empty leaves weigh next to nothing:
     CatBoost's ShapValues of the copy do not depend on the batch."""
-    export = _export(model)
+    export = as_json(model)
     moved = False
     for tree in export["oblivious_trees"]:
         empty = np.equal(tree["leaf_weights"], 0)
