@@ -6,6 +6,7 @@ moment when it had happened and was learnt.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -50,15 +51,45 @@ def join(asked: pa.Table, moment: str, tables: list[Table]) -> dict[str, pa.Chun
         database.execute("SET TimeZone = 'UTC'")
         database.register("asked", numbered)
         for table in tables:
-            if isinstance(table.rows, Path):
-                quoted = str(table.rows).replace("'", "''")
-                source = f"read_parquet('{quoted}')"
-            else:
-                source = "known_rows"
-                database.register(source, table.rows.to_arrow())
-            joined = database.sql(_query(table, source, moment)).to_arrow_table()
+            query = _query(table, _source(database, table), moment)
+            joined = database.sql(query).to_arrow_table()
             found |= {name: joined.column(name) for name in table.names}
     return found
+
+
+def latest(table: Table, since: datetime, until: datetime) -> pa.Table:
+    """Return the latest row of every entity that was known by a moment.
+
+    Parameters
+    ----------
+    table : Table
+        Where to look.
+    since, until : datetime
+        Rows count that became known between these, both included; UTC.
+
+    Returns
+    -------
+    pyarrow.Table, one row per entity
+        The key, the columns and both timestamps, in the order of the keys.
+    """
+    names = ", ".join(f'"{name}"' for name in dict.fromkeys([table.key, *table.names, table.happened, table.learnt]))
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        known = f'greatest("{table.happened}", "{table.learnt}")'
+        query = f"""
+            SELECT {names} FROM {_source(database, table)} WHERE {known} BETWEEN $since AND $until
+            QUALIFY row_number() OVER (PARTITION BY "{table.key}" ORDER BY {known} DESC) = 1
+            ORDER BY "{table.key}"
+        """
+        return database.sql(query, params={"since": since, "until": until}).to_arrow_table()
+
+
+def _source(database: duckdb.DuckDBPyConnection, table: Table) -> str:
+    if isinstance(table.rows, Path):
+        quoted = str(table.rows).replace("'", "''")
+        return f"read_parquet('{quoted}')"
+    database.register("known_rows", table.rows.to_arrow())
+    return "known_rows"
 
 
 def _query(table: Table, source: str, moment: str) -> str:

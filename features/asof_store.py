@@ -1,15 +1,17 @@
 """Feast's DuckDB offline store with its point-in-time join done by DuckDB's own ASOF join.
 
 Feast's join sorts and ranks every earlier row of a view for every row asked; an ASOF join looks
-only for the latest.
+only for the latest. Likewise for the latest row of every entity.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 import ibis
 import pandas as pd
 import pyarrow as pa
 from feast import FeatureView, FileSource, OnDemandFeatureView, RepoConfig
+from feast.data_source import DataSource
 from feast.errors import FeastError
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStore, DuckDBOfflineStoreConfig
 from feast.infra.offline_stores.ibis import IbisRetrievalJob
@@ -28,7 +30,7 @@ class AsOfOfflineStoreConfig(DuckDBOfflineStoreConfig):
 
 
 class AsOfOfflineStore(DuckDBOfflineStore):
-    """DuckDB offline store; only the point-in-time join is its own."""
+    """DuckDB offline store; only the point-in-time join and the latest rows are its own."""
 
     @staticmethod
     def get_historical_features(
@@ -55,22 +57,58 @@ class AsOfOfflineStore(DuckDBOfflineStore):
             )
         asked = pa.Table.from_pandas(entity_df, preserve_index=False)
         found = asof.join(asked, _WHEN, [_table(view, feature_refs) for view in feature_views])
-        answer = pa.table({**{name: asked.column(name) for name in asked.column_names}, **found})
-        return IbisRetrievalJob(
-            table=ibis.memtable(answer),
-            on_demand_feature_views=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
-            full_feature_names=False,
-            metadata=RetrievalMetadata(
+        return _job(
+            config,
+            pa.table({**{name: asked.column(name) for name in asked.column_names}, **found}),
+            OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            RetrievalMetadata(
                 features=feature_refs,
                 keys=[name for name in entity_df.columns if name != _WHEN],
                 min_event_timestamp=entity_df[_WHEN].min(),
                 max_event_timestamp=entity_df[_WHEN].max(),
             ),
-            data_source_writer=None,
-            staging_location=None,
-            staging_location_endpoint_override=None,
-            repo_path=str(config.repo_path),
         )
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> RetrievalJob:
+        """Return every entity's latest row between two moments, both included, in the order of their keys.
+
+        Raises
+        ------
+        FeastError
+            When the source is not a file, or its entities have several keys.
+        """
+        if not isinstance(data_source, FileSource) or len(join_key_columns) != 1:
+            raise FeastError(f"source {data_source.name}: this store reads only files, and entities of one key")
+        learnt = created_timestamp_column or timestamp_field
+        (key,) = join_key_columns
+        mart = asof.Table(Path(data_source.path), key, key, feature_name_columns, timestamp_field, learnt)
+        metadata = RetrievalMetadata(feature_name_columns, join_key_columns, start_date, end_date)
+        return _job(config, asof.latest(mart, start_date, end_date), [], metadata)
+
+
+def _job(
+    config: RepoConfig, answer: pa.Table, on_demand: list[OnDemandFeatureView], metadata: RetrievalMetadata
+) -> RetrievalJob:
+    return IbisRetrievalJob(
+        table=ibis.memtable(answer),
+        on_demand_feature_views=on_demand,
+        full_feature_names=False,
+        metadata=metadata,
+        data_source_writer=None,
+        staging_location=None,
+        staging_location_endpoint_override=None,
+        repo_path=str(config.repo_path),
+    )
 
 
 def _table(view: FeatureView, refs: list[str]) -> asof.Table:

@@ -1,64 +1,194 @@
-"""Feast's online answer as columns, with "null" and "never seen" told apart."""
+"""Model inputs from the online store, without Feast: packed rows in, columns out.
 
+The services' lists and the rows' own layout say all that is needed, so a scoring service starts
+without loading Feast.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import Any
 
-import polars as pl
+import numpy as np
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
+from features import moment, services
+from features.errors import RecoupError
+from features.marts import MARTS
+from features.marts.columns import MISSING
+from features.online_store import rows
+from features.online_store.tables import Reading, Tables
+from features.repository import MAX_AGE, ON_DEMAND, SERVICES
+
+NOBODY = "none"
+"""Key of an entity that a row does not have, such as the debt of an attempt about none."""
+
+_PLACES = {"asset": "debt_region", "customer": "home_region"}
+"""Where a row's region is looked up, the first known counts."""
+
+Column = np.ndarray | list[Any]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Values by feature; the times since when they stand; which rows the store has never seen."""
+    """What the online store answered about n rows.
 
-    values: pl.DataFrame
-    times: dict[str, list[str | None]]
-    unknown: pl.Series
+    Attributes
+    ----------
+    inputs : dict of str to column
+        Model inputs in the service's order: floats with NaN for unknown, text with ``missing``.
+    keys : dict of str to list of str
+        ``loan_id``, ``borrower_id`` and ``region`` of each row.
+    also : dict of str to column
+        What was asked for beside the model's inputs; None where unknown.
+    unknown : list of bool, n
+        Rows whose id the store has never seen.
+    stale : dict of str to str
+        Views last materialized too long before the moment, and when that was (ISO 8601, UTC).
+    known_at : list of dict, n
+        For each row, since when each view's values have stood (ISO 8601, UTC).
+    """
+
+    inputs: dict[str, Column]
+    keys: dict[str, list[str]]
+    also: dict[str, Column]
+    unknown: list[bool]
+    stale: dict[str, str]
+    known_at: list[dict[str, str]]
 
 
-def read(store: "FeatureStore", references: list[str], keys: pl.DataFrame) -> Answer:
-    """Read features of entities, in the order asked.
+def read(tables: Tables, service: str, asked: Mapping[str, Column], also: Sequence[str] = ()) -> Answer:
+    """Read a service's inputs as one consistent sight of the store.
 
     Parameters
     ----------
-    store : feast.FeatureStore
-        An applied store.
-    references : list of str
-        ``view:feature``. A row is unknown when the first one's entity is.
-    keys : polars.DataFrame, shape (n, keys)
-        Entity keys as text.
+    tables : Tables
+        The online store's.
+    service : str
+        A FeatureService.
+    asked : dict of str to column, n values each
+        ``moment`` (float64, seconds since 1970, UTC), ``loan_id`` or ``borrower_id`` (the other keys
+        are looked up), and the service's request columns.
+    also : sequence of str
+        Further features to read, as ``view:feature``.
 
-    Returns
-    -------
-    Answer
-        ``values`` has n rows; Feast answers features in no fixed order, this does.
+    Raises
+    ------
+    RecoupError
+        When nothing was ever materialized, or it was by other definitions.
     """
-    from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
+    stored = services.stored(service)
+    beside = [tuple(reference.split(":")) for reference in also]
+    views = {*stored, *_PLACES, *(view for view, _ in beside)}
+    with tables.reading() as sight:
+        stale = _stale(sight, stored, float(np.max(asked["moment"])))
+        found = _Found(sight, views)
+        keys, unknown = _linked(found, asked)
+        found.look("region", keys["region"])
+    values = {name: found.column(view, name) for view, names in stored.items() for name in names}
+    return Answer(
+        inputs=_settled(service, values, asked),
+        keys=keys,
+        also={name: found.column(view, name) for view, name in beside},
+        unknown=unknown,
+        stale=stale,
+        known_at=found.since(stored, len(unknown)),
+    )
 
-    response = store.get_online_features(
-        features=references, entity_rows=keys.to_dicts(), full_feature_names=False
-    ).proto
-    vectors = dict(zip(response.metadata.feature_names.val, response.results, strict=True))
-    names = [reference.split(":")[1] for reference in references]
-    values = {name: pl.Series(name, [_plain(value) for value in vectors[name].values], strict=False) for name in names}
-    times = {
-        name: [
-            None if status == FieldStatus.NOT_FOUND else _iso(stamp.seconds)
-            for status, stamp in zip(vectors[name].statuses, vectors[name].event_timestamps, strict=True)
-        ]
-        for name in names
+
+class _Found:
+    """What the views say of the rows asked, looked up key by key."""
+
+    def __init__(self, sight: Reading, views: set[str]):
+        self._sight = sight
+        self._views = views
+        self._columns: dict[str, tuple[rows.Columns, list[int] | None]] = {}
+
+    def look(self, entity: str, keys: list[str]) -> None:
+        """Read every view of an entity; a key asked several times is read once."""
+        views = [view for view in self._views if entity == MARTS[view].ENTITY]
+        distinct = list(dict.fromkeys(keys))
+        numbered = {key: number for number, key in enumerate(distinct)}
+        index = None if len(distinct) == len(keys) else [numbered[key] for key in keys]
+        packed = self._sight.rows(dict.fromkeys(views, distinct))
+        for view in views:
+            self._columns[view] = rows.unpack(self._sight.plan[view].layout, packed[view]), index
+
+    def column(self, view: str, name: str) -> Column:
+        """Return a feature of the rows asked."""
+        columns, index = self._columns[view]
+        if name not in columns.layout.places:
+            raise RecoupError(f"the online store has no {view}:{name} yet: run `recoup materialize`")
+        if name in columns.layout.categories:
+            texts = columns.category(name)
+            return texts if index is None else [texts[row] for row in index]
+        return columns.number(name) if index is None else columns.number(name)[index]
+
+    def known(self, view: str) -> list[bool]:
+        """Tell which of the rows asked a view knows."""
+        columns, index = self._columns[view]
+        return columns.found if index is None else [columns.found[row] for row in index]
+
+    def since(self, views: Mapping[str, Any], count: int) -> list[dict[str, str]]:
+        """Return for each row since when the views' values have stood, where they know it."""
+        known_at: list[dict[str, str]] = [{} for _ in range(count)]
+        for view in views:
+            columns, index = self._columns[view]
+            seconds = (columns.event // 1_000_000).tolist()
+            for row, place in enumerate(range(count) if index is None else index):
+                if columns.found[place]:
+                    known_at[row][view] = _iso(seconds[place])
+        return known_at
+
+
+def _linked(found: _Found, asked: Mapping[str, Column]) -> tuple[dict[str, list[str]], list[bool]]:
+    """Look up what a row's own key leads to; return the keys, and which of the asked are unknown."""
+    count = len(asked["moment"])
+    unknown = [False] * count
+    loans = _named(asked["loan_id"]) if "loan_id" in asked else [NOBODY] * count
+    found.look("loan_id", loans)
+    if "borrower_id" in asked:
+        people = _named(asked["borrower_id"])
+    else:
+        people = _named(found.column("asset", "debtor"))
+        unknown = [not known for known in found.known("asset")]
+    found.look("borrower_id", people)
+    if "loan_id" not in asked:
+        unknown = [not known for known in found.known("customer")]
+    places = zip(*(found.column(view, name) for view, name in _PLACES.items()), strict=True)
+    regions = [next((name for name in names if name not in (None, MISSING)), NOBODY) for names in places]
+    return {"loan_id": loans, "borrower_id": people, "region": regions}, unknown
+
+
+def _named(keys: Column) -> list[str]:
+    return [NOBODY if key is None else key for key in keys]
+
+
+def _settled(service: str, values: dict[str, Column], asked: Mapping[str, Column]) -> dict[str, Column]:
+    """Add the features of the moment and bring all into the service's order."""
+    for view in SERVICES[service]:
+        if view in ON_DEMAND:
+            request = {name: asked[name] for name in ON_DEMAND[view][3]}
+            values = values | getattr(moment, view)(values | request)
+    return {
+        column.name: [MISSING if value is None else value for value in values[column.name]]
+        if column.kind == "category"
+        else values[column.name]
+        for column in services.columns(service)
     }
-    unknown = [stamp is None for stamp in times[names[0]]]
-    return Answer(pl.DataFrame(values), times, pl.Series("unknown", unknown))
 
 
-def _plain(value) -> float | str | None:
-    kind = value.WhichOneof("val")
-    return getattr(value, kind) if kind in {"double_val", "string_val"} else None
+def _stale(sight: Reading, views: Mapping[str, Any], now: float) -> dict[str, str]:
+    stale = {}
+    for view in views:
+        done = sight.plan[view].until if view in sight.plan else None
+        if done is None:
+            raise RecoupError("the online store was never filled: run `recoup materialize` first")
+        if now - done.timestamp() > MAX_AGE[view].total_seconds():
+            stale[view] = done.isoformat()
+    return stale
 
 
+@lru_cache(maxsize=65_536)
 def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()

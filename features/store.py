@@ -6,40 +6,35 @@ here, by the same functions that the on-demand views carry.
 """
 
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
+import yaml
 
-from features import asof, marts, online
+from features import asof, marts, online, services
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake, locked, replace, write_table
 from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.marts.timeline import KNOWN
+from features.online import NOBODY
+from features.online_store.tables import Tables, open_tables
+from features.services import ServiceColumn
 
 if TYPE_CHECKING:
     from feast import FeatureStore as FeastStore
 
 KEYS = ("loan_id", "borrower_id", "region")
-NOBODY = "none"
-"""Key of an entity that a row does not have, such as the debt of an attempt about none."""
-
-
-@dataclass(frozen=True)
-class ServiceColumn:
-    """One model input: its view, name, kind (``number``, ``flag``, ``category``), unit, meaning."""
-
-    view: str
-    name: str
-    kind: str
-    unit: str | None
-    about: str
+_PROJECT = "recoup"
+_FEW_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ class FeatureDoor:
         """Register the definitions with Feast."""
         from features.repository import definitions
 
-        self.home.feast.mkdir(parents=True, exist_ok=True)
+        replace(self.home.feast / "feature_store.yaml", yaml.safe_dump(self._config).encode())
         with warnings.catch_warnings():
             # Feast calls every on-demand view experimental, at every apply
             warnings.filterwarnings("ignore", "On demand feature view", RuntimeWarning)
@@ -109,14 +104,7 @@ class FeatureDoor:
 
     def columns(self, service: str) -> list[ServiceColumn]:
         """Return a model's inputs in order, as its FeatureService lists them."""
-        from features.repository import SERVICES, feature
-
-        return [
-            ServiceColumn(view, name, declared.kind, declared.unit, declared.about)
-            for view, names in SERVICES[service].items()
-            for name in names
-            for declared in [feature(view, name)]
-        ]
+        return list(services.columns(service))
 
     def frame(self, service: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return features as they were known at each row's own moment.
@@ -134,11 +122,11 @@ class FeatureDoor:
         polars.DataFrame, shape (n, features)
             In the order of the rows and of the service.
         """
-        store, needed = self._feast, self._needed(service)
+        store, needed = self._feast, services.stored(service)
         entities = self._linked_at(rows).select(pl.col("moment").alias(KNOWN), *KEYS)
         job = store.get_historical_features(
             entity_df=entities.to_pandas(),
-            features=_references(needed),
+            features=[f"{view}:{name}" for view, names in needed.items() for name in names],
             filter_by_created_timestamp=True,
         )
         return self._settled(service, rows, pl.DataFrame(pl.from_arrow(job.to_arrow())))
@@ -157,12 +145,12 @@ class FeatureDoor:
         """
         keyed = rows.select("moment", *KEYS).to_arrow()
         tables = []
-        for view, names in self._needed(service).items():
+        for view, names in services.stored(service).items():
             own = self.home.marts / f"{view}.parquet"
             sources = {name: feeds.get(name, self.lake.empty(name)) for name in MARTS[view].FEEDS}
             ours = own.is_file() and not any(name in feeds for name in MARTS[view].FEEDS)
             table = own if ours else marts.build(view, sources)
-            tables.append(asof.Table(table, MARTS[view].ENTITY, MARTS[view].ENTITY, names))
+            tables.append(asof.Table(table, MARTS[view].ENTITY, MARTS[view].ENTITY, list(names)))
         return self._settled(service, rows, pl.DataFrame(asof.join(keyed, "moment", tables)))
 
     def materialize(self, until: datetime) -> None:
@@ -187,54 +175,53 @@ class FeatureDoor:
         RecoupError
             When nothing was ever materialized.
         """
-        needed = self._needed(service)
-        stale = self._stale(list(needed), max(rows["moment"]))
-        linked = self._linked_online(rows)
-        references = list(dict.fromkeys([*_references(needed), *also]))
-        answer = online.read(self._feast, references, linked.select(KEYS))
-        first = {view: names[0] for view, names in needed.items()}
+        asked: dict[str, Any] = {name: rows[name].to_list() for name in rows.columns if name != "moment"}
+        asked["moment"] = rows["moment"].to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
+        answer = online.read(self._tables, service, asked, also)
+        kinds = {column.name: _type(column) for column in services.columns(service)}
         return OnlineRows(
-            frame=self._settled(service, rows, answer.values),
-            keys=linked.select(KEYS),
-            also=answer.values.select(reference.split(":")[1] for reference in also),
-            unknown=linked["unknown"].to_list(),
-            stale=stale,
-            known_at=[
-                {view: since for view, name in first.items() if (since := answer.times[name][row])}
-                for row in range(rows.height)
-            ],
+            frame=_frame(answer.inputs, kinds),
+            keys=pl.DataFrame(answer.keys),
+            also=pl.DataFrame(answer.also, nan_to_null=True),
+            unknown=answer.unknown,
+            stale=answer.stale,
+            known_at=answer.known_at,
         )
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        """What a stock Feast client finds in ``feature_store.yaml``."""
+        return {
+            "project": _PROJECT,
+            "provider": "local",
+            "registry": str(self.home.feast / "registry.db"),
+            "offline_store": {"type": "features.asof_store.AsOfOfflineStore"},
+            "online_store": {
+                "type": "features.online_store.packed.PackedOnlineStore",
+                "location": self._location,
+            },
+            "batch_engine": {"type": "features.online_store.engine.PackedComputeEngine"},
+            "entity_key_serialization_version": 3,
+        }
+
+    @property
+    def _location(self) -> str:
+        return os.environ.get("RECOUP_ONLINE_STORE") or str(self.home.feast / "packed.db")
+
+    @cached_property
+    def _tables(self) -> Tables:
+        return open_tables(self._location, _PROJECT)
 
     @cached_property
     def _feast(self) -> "FeastStore":
-        from feast import FeatureStore, RepoConfig
+        from feast import FeatureStore
 
         if not self.home.feast.is_dir():
             raise RecoupError(
                 f"{self.home.root} holds no features yet: "
                 "run `recoup ingest FILE --source NAME`, then `recoup materialize`"
             )
-        return FeatureStore(
-            config=RepoConfig(
-                project="recoup",
-                provider="local",
-                registry=str(self.home.feast / "registry.db"),
-                offline_store={"type": "features.asof_store.AsOfOfflineStore"},
-                online_store={"type": "sqlite", "path": str(self.home.feast / "online.db")},
-                entity_key_serialization_version=3,
-            )
-        )
-
-    def _needed(self, service: str) -> dict[str, list[str]]:
-        """Return, view by view, the stored features that a service's inputs are made of."""
-        from features.repository import ON_DEMAND, SERVICES
-
-        needed: dict[str, dict[str, None]] = {}
-        for view, names in SERVICES[service].items():
-            parts = ON_DEMAND[view][2] if view in ON_DEMAND else {view: names}
-            for part, columns in parts.items():
-                needed.setdefault(part, {}).update(dict.fromkeys(columns))
-        return {view: list(names) for view, names in needed.items()}
+        return FeatureStore(repo_path=str(self.home.feast))
 
     def _settled(self, service: str, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
         """Add the features of the moment and bring all into the service's order and types."""
@@ -272,38 +259,21 @@ class FeatureDoor:
         )
         return rows.with_columns(_region(pl.DataFrame(found)))
 
-    def _linked_online(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Add the keys that a row's own key leads to, and whether the store knows that key."""
-        unknown = pl.Series("unknown", [False] * rows.height)
-        if "borrower_id" not in rows.columns:
-            debt = online.read(self._feast, ["asset:debtor"], rows.select("loan_id"))
-            rows = rows.with_columns(debt.values["debtor"].alias("borrower_id").fill_null(NOBODY))
-            unknown = debt.unknown
-        if "loan_id" not in rows.columns:
-            unknown = online.read(self._feast, ["customer:home_region"], rows.select("borrower_id")).unknown
-            rows = rows.with_columns(pl.lit(NOBODY).alias("loan_id"))
-        places = online.read(
-            self._feast,
-            ["asset:debt_region", "customer:home_region"],
-            rows.select("loan_id", "borrower_id"),
-        )
-        return rows.with_columns(_region(places.values), unknown.alias("unknown"))
 
-    def _stale(self, views: list[str], moment: datetime) -> dict[str, str]:
-        from features.repository import MAX_AGE
-
-        stale = {}
-        for view in views:
-            done = self._feast.get_feature_view(view).most_recent_end_time
-            if done is None:
-                raise RecoupError("the online store was never filled: run `recoup materialize` first")
-            if moment - done > MAX_AGE[view]:
-                stale[view] = done.isoformat()
-        return stale
+def _frame(columns: dict[str, online.Column], kinds: dict[str, Any]) -> pl.DataFrame:
+    """Return columns as a frame, NaN as null; few rows are made faster row by row."""
+    if len(next(iter(columns.values()))) > _FEW_ROWS:
+        return pl.DataFrame(columns, schema=kinds, nan_to_null=True)
+    values = (column if isinstance(column, list) else _or_none(column) for column in columns.values())
+    return pl.from_dicts([dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)], schema=kinds)
 
 
-def _references(needed: dict[str, list[str]]) -> list[str]:
-    return [f"{view}:{name}" for view, names in needed.items() for name in names]
+def _or_none(numbers: np.ndarray) -> list[float | None]:
+    return [None if value != value else value for value in numbers.tolist()]
+
+
+def _type(column: ServiceColumn) -> Any:
+    return pl.String if column.kind == "category" else pl.Float64
 
 
 def _region(places: pl.DataFrame) -> pl.Series:

@@ -11,9 +11,10 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("features", "training", "serving", "monitoring", "recoup")
 FEAST_DOORS = {
     "features/store.py",
-    "features/online.py",
     "features/repository.py",
     "features/asof_store.py",
+    "features/online_store/packed.py",
+    "features/online_store/engine.py",
 }
 TUNERS = ("optuna", "optuna_integration", "training.tuning")
 

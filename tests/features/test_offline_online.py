@@ -73,19 +73,9 @@ def test_every_hash_seed_gives_the_same_bytes(filled, asked, tmp_path, hash_seed
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_stock_feast_client_reads_the_same_values(filled, asked, service):
-    from feast import FeatureStore, RepoConfig
+    from feast import FeatureStore
 
-    feast = filled.home.feast
-    stock = FeatureStore(
-        config=RepoConfig(
-            project="recoup",
-            provider="local",
-            registry=str(feast / "registry.db"),
-            offline_store={"type": "features.asof_store.AsOfOfflineStore"},
-            online_store={"type": "sqlite", "path": str(feast / "online.db")},
-            entity_key_serialization_version=3,
-        )
-    )
+    stock = FeatureStore(repo_path=str(filled.home.feast))
     ours = filled.online(service, asked.drop("borrower_id"))
     rows = pl.concat(
         [ours.keys, asked.select(*REQUEST[service], moment=pl.col("moment").dt.epoch("us") / 1e6)],

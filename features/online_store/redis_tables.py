@@ -1,0 +1,148 @@
+"""Online tables in Redis: a hash per view and generation, and a plan that says which generations stand.
+
+A writer fills hashes of its own and then sets the plan in one transaction, so a reader sees all of a
+change or nothing of it. The hashes of a killed writer, and those that were replaced, expire.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from features.errors import RecoupError
+from features.online_store.tables import Plan, Standing, plan_of, text_of
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+_UNFINISHED_S = 24 * 3600
+"""How long a writer may take before its hashes expire."""
+_REPLACED_S = 60
+"""How long a reader may still need rows that were replaced."""
+_BATCH_ROWS = 5_000
+
+
+class RedisTables:
+    """Tables in a Redis database, under a project's prefix; needs Redis 6.2."""
+
+    def __init__(self, url: str, project: str):
+        from redis import Redis
+
+        self._redis = Redis.from_url(url)
+        self._project = project
+
+    @contextmanager
+    def reading(self) -> Iterator["_Sight"]:
+        """Open a consistent sight of the store.
+
+        Raises
+        ------
+        RecoupError
+            When nothing was ever written.
+        """
+        stored = self._redis.get(f"{self._project}:plan")
+        if stored is None:
+            raise RecoupError("the online store was never filled: run `recoup materialize` first")
+        yield _Sight(self._redis, self._project, stored)
+
+    @contextmanager
+    def writing(self) -> Iterator["_Change"]:
+        """Open a change; it stands once left, and an exception or a kill leaves the former state.
+
+        Raises
+        ------
+        RecoupError
+            When another change was written meanwhile.
+        """
+        from redis import WatchError
+
+        plan = f"{self._project}:plan"
+        with self._redis.pipeline() as pipe:
+            pipe.watch(plan)
+            change = _Change(self._redis, self._project, pipe.get(plan) or b'{"views": {}, "hashes": {}}')
+            yield change
+            pipe.multi()
+            for name in change.begun.values():
+                pipe.persist(name)
+            for name in change.replaced:
+                pipe.expire(name, _REPLACED_S)
+            pipe.set(plan, change.text())
+            try:
+                pipe.execute()
+            except WatchError:
+                raise RecoupError(
+                    "another materialization reached the online store meanwhile: run this one again"
+                ) from None
+
+
+class _Sight:
+    """The hashes that one plan names."""
+
+    def __init__(self, client: "Redis", project: str, stored: bytes):
+        self._redis = client
+        self._project = project
+        parts = json.loads(stored)
+        self.plan: Plan = plan_of(parts["views"])
+        self._hashes: dict[str, str] = parts["hashes"]
+
+    def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
+        """Return, for each view, the packed row of every key asked, in one round trip."""
+        known = {view: keys for view, keys in asked.items() if keys and self._name(view)}
+        with self._redis.pipeline(transaction=False) as pipe:
+            for view, keys in known.items():
+                pipe.hmget(self._name(view), list(keys))
+            found = dict(zip(known, pipe.execute(), strict=True))
+        return {view: found.get(view, [None] * len(keys)) for view, keys in asked.items()}
+
+    def _name(self, view: str) -> str:
+        return self._hashes.get(view, "")
+
+
+class _Change(_Sight):
+    """Hashes of a writer's own, beside those that stand."""
+
+    def __init__(self, client: "Redis", project: str, stored: bytes):
+        super().__init__(client, project, stored)
+        self.begun: dict[str, str] = {}
+        self.replaced: list[str] = []
+
+    def text(self) -> str:
+        """Return the plan as it shall be stored."""
+        hashes = {view: self.begun.get(view, name) for view, name in {**self._hashes, **self.begun}.items()}
+        return json.dumps({"views": text_of(self.plan), "hashes": hashes})
+
+    def clear(self, view: str) -> None:
+        """Begin a view's table anew."""
+        self._begin(view)
+
+    def drop(self, view: str) -> None:
+        """Take a view out of the store."""
+        if view in self._hashes:
+            self.replaced.append(self._hashes.pop(view))
+        self.begun.pop(view, None)
+        self.plan = {name: standing for name, standing in self.plan.items() if name != view}
+
+    def put(self, view: str, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Write rows by key; those that stand are copied first, within the server."""
+        if view not in self.begun:
+            standing = self._hashes[view]
+            self._redis.copy(standing, self._begin(view))
+        waiting = iter(rows)
+        while batch := dict(islice(waiting, _BATCH_ROWS)):
+            self._redis.hset(self.begun[view], mapping=batch)
+            self._redis.expire(self.begun[view], _UNFINISHED_S)
+
+    def stand(self, view: str, standing: Standing) -> None:
+        """Say how a view stands now."""
+        self.plan = {**self.plan, view: standing}
+
+    def _begin(self, view: str) -> str:
+        if view in self._hashes and view not in self.begun:
+            self.replaced.append(self._hashes[view])
+        generation = self._redis.incr(f"{self._project}:generation")
+        self.begun[view] = f"{self._project}:{view}:{generation}"
+        return self.begun[view]
+
+    def _name(self, view: str) -> str:
+        return self.begun.get(view) or super()._name(view)

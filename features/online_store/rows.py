@@ -1,0 +1,174 @@
+"""How an entity's features become one value, and columns again.
+
+A packed row is a head of fixed length (the layout's fingerprint, the event and the created
+timestamp in microseconds since 1970, then every number as a float64, all little-endian) and a tail:
+the categories as UTF-8, parted by the byte FF. A null number is a NaN of its own, a null category
+the byte FE; neither byte occurs in UTF-8.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import RecoupError
+
+NEVER = np.iinfo(np.int64).min
+"""Stands for a timestamp that a row does not have."""
+
+_NULL = np.array([0x7FF8_0000_0000_07A2], dtype=np.uint64).view(np.float64)[0]
+_PART, _NO_TEXT = b"\xff", b"\xfe"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The names of a view's numbers and categories, in the order in which its rows hold them."""
+
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """What a row of this layout begins with."""
+        names = json.dumps([self.numbers, self.categories]).encode()
+        return int.from_bytes(hashlib.sha256(names).digest()[:8], "little")
+
+    @cached_property
+    def head(self) -> np.dtype:
+        """The fixed part of a row."""
+        fields = [("layout", "<u8"), ("event", "<i8"), ("created", "<i8"), ("numbers", "<f8", (len(self.numbers),))]
+        return np.dtype(fields)
+
+    @cached_property
+    def nothing(self) -> bytes:
+        """A row in which all is null."""
+        head = np.array((self.fingerprint, NEVER, NEVER, [_NULL] * len(self.numbers)), self.head)
+        return head.tobytes() + _PART.join([_NO_TEXT] * len(self.categories))
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each name's place among the numbers, or among the categories."""
+        return {name: place for names in (self.numbers, self.categories) for place, name in enumerate(names)}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Packed rows as columns.
+
+    Attributes
+    ----------
+    layout : Layout
+        What the columns are.
+    found : list of bool, m
+        Which rows there are; where one is not, all else is null.
+    event, created : numpy.ndarray of int64, shape (m,)
+        Microseconds since 1970, UTC; `NEVER` where there is none.
+    numbers : numpy.ndarray of float64, shape (m, numbers)
+        NaN where unknown; see `is_null`.
+    texts : list of tuple of bytes
+        For each category, m packed texts.
+    """
+
+    layout: Layout
+    found: list[bool]
+    event: np.ndarray
+    created: np.ndarray
+    numbers: np.ndarray
+    texts: list[tuple[bytes, ...]]
+
+    def number(self, name: str) -> np.ndarray:
+        """Return a number by name: float64, shape (m,)."""
+        return self.numbers[:, self.layout.places[name]]
+
+    def category(self, name: str) -> list[str | None]:
+        """Return a category by name: m texts, None where it is null."""
+        texts = self.texts[self.layout.places[name]]
+        meanings = {text: None if text == _NO_TEXT else text.decode() for text in set(texts)}
+        return [meanings[text] for text in texts]
+
+
+def is_null(numbers: np.ndarray) -> np.ndarray:
+    """Tell the numbers that were null from those that were NaN."""
+    return np.ascontiguousarray(numbers).view(np.uint64) == _NULL.view(np.uint64)
+
+
+def pack(layout: Layout, table: pa.Table, event: str, created: str | None) -> list[bytes]:
+    """Return one packed row per row of a table.
+
+    Parameters
+    ----------
+    layout : Layout
+        Columns to pack; the table has them all, numbers as float64 and categories as text.
+    table : pyarrow.Table, n rows
+        Its timestamps are in UTC.
+    event, created : str
+        Columns of the timestamps.
+
+    Returns
+    -------
+    list of bytes, n
+    """
+    heads = np.empty(table.num_rows, layout.head)
+    heads["layout"] = layout.fingerprint
+    heads["event"] = _microseconds(table.column(event))
+    heads["created"] = _microseconds(table.column(created)) if created else NEVER
+    for place, name in enumerate(layout.numbers):
+        heads["numbers"][:, place] = _numbers(table.column(name).combine_chunks())
+    size = pa.binary(layout.head.itemsize)
+    rows = pa.FixedSizeBinaryArray.from_buffers(size, len(heads), [None, pa.py_buffer(heads)]).cast(pa.large_binary())
+    if layout.categories:
+        texts = [
+            table.column(name).combine_chunks().cast(pa.large_string()).cast(pa.large_binary())
+            for name in layout.categories
+        ]
+        tails = _joined(*texts, between=_PART, null_handling="replace", null_replacement=_NO_TEXT)
+        rows = _joined(rows, tails, between=b"")
+    return rows.to_pylist()
+
+
+def unpack(layout: Layout, rows: Sequence[bytes | None]) -> Columns:
+    """Return the columns of packed rows; None among them is a row that there is not.
+
+    Raises
+    ------
+    RecoupError
+        When a row was packed by another layout.
+
+    Examples
+    --------
+    >>> layout = Layout(("balance",), ("product",))
+    >>> at = pa.array([0], pa.timestamp("us", "UTC"))
+    >>> table = pa.table({"balance": [12.5], "product": ["card"], "at": at})
+    >>> columns = unpack(layout, [None, *pack(layout, table, "at", None)])
+    >>> columns.found, columns.number("balance").tolist(), columns.category("product")
+    ([False, True], [nan, 12.5], [None, 'card'])
+    """
+    size = layout.head.itemsize
+    whole = [layout.nothing if row is None else row for row in rows]
+    heads = np.frombuffer(b"".join([row[:size] for row in whole]), layout.head)
+    if (heads["layout"] != layout.fingerprint).any():
+        raise RecoupError(
+            "the online store holds rows of other feature definitions: run `recoup materialize` to write them anew"
+        )
+    texts = list(zip(*[row[size:].split(_PART) for row in whole], strict=True)) if layout.categories else []
+    found = [row is not None for row in rows]
+    return Columns(layout, found, heads["event"], heads["created"], heads["numbers"], texts)
+
+
+def _microseconds(stamps: pa.ChunkedArray) -> np.ndarray:
+    return stamps.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).fill_null(NEVER).to_numpy()
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    nulls = column.is_null().to_numpy(zero_copy_only=False)
+    return np.where(nulls, _NULL, np.where(np.isnan(values), np.nan, values))
+
+
+def _joined(*parts: pa.Array, between: bytes, **options: object) -> pa.Array:
+    return pc.binary_join_element_wise(*parts, pa.scalar(between, pa.large_binary()), **options)

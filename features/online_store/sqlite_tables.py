@@ -1,0 +1,106 @@
+"""Online tables in one SQLite file: a table per view, a change per transaction."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from features.errors import RecoupError
+from features.online_store.tables import Plan, Standing, plan_of, text_of
+
+_PATIENCE_S = 60.0
+"""How long a writer waits for another."""
+
+
+class SqliteTables:
+    """Tables in an SQLite file in write-ahead mode: readers go on while a writer writes."""
+
+    def __init__(self, path: str):
+        self._path = Path(path)
+        self._own = threading.local()
+
+    @contextmanager
+    def reading(self) -> Iterator["_Transaction"]:
+        """Open a consistent sight of the store.
+
+        Raises
+        ------
+        RecoupError
+            When nothing was ever written.
+        """
+        database = self._database()
+        database.execute("BEGIN")
+        try:
+            yield _Transaction(database)
+        finally:
+            database.execute("COMMIT")
+
+    @contextmanager
+    def writing(self) -> Iterator["_Transaction"]:
+        """Open a change; it is committed on leaving, and undone by an exception or a kill."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE_S)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("CREATE TABLE IF NOT EXISTS plan (one INTEGER PRIMARY KEY CHECK (one = 1), views TEXT)")
+            change = _Transaction(database)
+            yield change
+            database.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", (text_of(change.plan),))
+            database.execute("COMMIT")
+        finally:
+            database.close()
+
+    def _database(self) -> sqlite3.Connection:
+        """Return this thread's connection for reading."""
+        if not hasattr(self._own, "database"):
+            if not self._path.is_file():
+                raise RecoupError("the online store was never filled: run `recoup materialize` first")
+            self._own.database = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE_S)
+        return self._own.database
+
+
+class _Transaction:
+    """Reads and writes within one transaction."""
+
+    def __init__(self, database: sqlite3.Connection):
+        self._database = database
+        stored = database.execute("SELECT views FROM plan").fetchone()
+        self.plan: Plan = plan_of(stored[0]) if stored else {}
+
+    def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
+        """Return, for each view, the packed row of every key asked."""
+        return {view: self._rows(view, keys) if view in self.plan else [None] * len(keys)
+                for view, keys in asked.items()}  # fmt: skip
+
+    def clear(self, view: str) -> None:
+        """Begin a view's table anew."""
+        self._database.execute(f"DROP TABLE IF EXISTS {_table(view)}")
+        self._database.execute(f"CREATE TABLE {_table(view)} (key TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID")
+
+    def put(self, view: str, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Write rows by key; keys in order are written fastest."""
+        self._database.executemany(f"INSERT OR REPLACE INTO {_table(view)} VALUES (?, ?)", rows)
+
+    def drop(self, view: str) -> None:
+        """Take a view out of the store."""
+        self._database.execute(f"DROP TABLE IF EXISTS {_table(view)}")
+        self.plan = {name: standing for name, standing in self.plan.items() if name != view}
+
+    def stand(self, view: str, standing: Standing) -> None:
+        """Say how a view stands now."""
+        self.plan = {**self.plan, view: standing}
+
+    def _rows(self, view: str, keys: Sequence[str]) -> list[bytes | None]:
+        if len(keys) == 1:
+            found = self._database.execute(f"SELECT row FROM {_table(view)} WHERE key = ?", keys).fetchone()
+            return [found and found[0]]
+        query = f"SELECT key, row FROM {_table(view)} WHERE key IN (SELECT value FROM json_each(?))"
+        by_key = dict(self._database.execute(query, (json.dumps(keys),)).fetchall())
+        return [by_key.get(key) for key in keys]
+
+
+def _table(view: str) -> str:
+    return '"view_' + view.replace('"', '""') + '"'

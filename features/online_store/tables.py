@@ -1,0 +1,125 @@
+"""What an online store's tables must do, whatever holds them, and what is written beside the rows."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Protocol
+
+from features.online_store.rows import Layout
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a view's table stands.
+
+    Attributes
+    ----------
+    layout : Layout
+        Of every row in it.
+    until : datetime, optional
+        The moment (UTC) that it was last materialized up to; None when it never was.
+    source : str, optional
+        What it was materialized from, when it holds all of that and nothing else.
+    """
+
+    layout: Layout
+    until: datetime | None = None
+    source: str | None = None
+
+
+Plan = Mapping[str, Standing]
+"""The standing of every view in the store."""
+
+
+class Reading(Protocol):
+    """One consistent sight of the store, whatever is being written meanwhile."""
+
+    plan: Plan
+
+    def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
+        """Return, for each view, the packed row of every key asked: None where there is none."""
+        ...
+
+
+class Writing(Reading, Protocol):
+    """Changes that become visible all at once, or not at all."""
+
+    def clear(self, view: str) -> None:
+        """Begin a view's table anew, without rows."""
+        ...
+
+    def drop(self, view: str) -> None:
+        """Take a view out of the store."""
+        ...
+
+    def put(self, view: str, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Write rows by key into a table that was begun; a row that was there is replaced."""
+        ...
+
+    def stand(self, view: str, standing: Standing) -> None:
+        """Say how a view stands now."""
+        ...
+
+
+class Tables(Protocol):
+    """Where the rows are."""
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Open a consistent sight of the store."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """Open a change; leaving by an exception undoes it."""
+        ...
+
+
+def open_tables(location: str, project: str) -> Tables:
+    """Return the tables at a location.
+
+    Parameters
+    ----------
+    location : str
+        ``redis://…`` or ``rediss://…``, or else the path of an SQLite file.
+    project : str
+        Feast's project; the prefix of the keys in Redis.
+    """
+    if location.startswith(("redis://", "rediss://")):
+        from features.online_store.redis_tables import RedisTables
+
+        return RedisTables(location, project)
+    from features.online_store.sqlite_tables import SqliteTables
+
+    return SqliteTables(location)
+
+
+def as_json(standing: Standing) -> dict[str, object]:
+    """Return a standing as it is stored."""
+    return {
+        "numbers": standing.layout.numbers,
+        "categories": standing.layout.categories,
+        "until": standing.until and (standing.until - _EPOCH) // timedelta(microseconds=1),
+        "source": standing.source,
+    }
+
+
+@lru_cache(maxsize=8)
+def plan_of(text: str | bytes) -> Plan:
+    """Return the plan that is stored as JSON, view by view; read once as long as it does not change."""
+    return {
+        view: Standing(
+            Layout(tuple(stored["numbers"]), tuple(stored["categories"])),
+            None if stored["until"] is None else _EPOCH + timedelta(microseconds=stored["until"]),
+            stored["source"],
+        )
+        for view, stored in json.loads(text).items()
+    }
+
+
+def text_of(plan: Plan) -> str:
+    """Return a plan as JSON."""
+    return json.dumps({view: as_json(standing) for view, standing in plan.items()})
