@@ -1,0 +1,204 @@
+"""Scores of many rows at several values of one input, with the reasons for the last, in one pass.
+
+Another value of an input changes only the bits of a leaf's number that answer for that input, so
+the trees are walked once for a whole recovery curve. Table and order of addition are those of
+`LeafShap`: scores and contributions are equal to its own to the last bit.
+"""
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from catboost import CatBoost
+
+from training.leaf_shap import Floats, Ints, LeafShap
+from training.quantiser import Quantiser
+
+_CHUNK_ROWS = 65_536  # binned at once: bounds memory whatever the number of rows
+
+
+@dataclass(frozen=True, eq=False)
+class LeafScores:
+    """The trees of a model, ready for many rows.
+
+    Attributes
+    ----------
+    quantiser : Quantiser
+    names : tuple of str
+        The model's inputs.
+    bias : float
+        Added to the sum of leaf values.
+    first_leaf : ndarray of int, shape (trees + 1,)
+        Row of the table where each tree's leaves start.
+    widths : ndarray of int, shape (trees,)
+        Columns of the table that each tree uses.
+    columns : ndarray of int, shape (trees, most of the widths)
+        Which input each column is about, after the first, which is the score.
+    table : ndarray, shape (leaves, most of the widths)
+        Value and contributions of each leaf.
+    """
+
+    quantiser: Quantiser
+    names: tuple[str, ...]
+    bias: float
+    first_leaf: Ints
+    widths: Ints
+    columns: Ints
+    table: Floats
+
+    @classmethod
+    def of(cls, model: CatBoost, shap: LeafShap) -> "LeafScores":
+        """Prepare a model with its table of contributions.
+
+        Raises
+        ------
+        ValueError
+            As `Quantiser.build`.
+        """
+        quantiser = Quantiser.build(model)
+        features = np.array([plane.feature for plane in quantiser.planes], dtype=np.intp)[quantiser.plane]
+        trees = np.split(features, quantiser.first_split[1:-1])
+        widths = np.array([1 + len(set(tree.tolist())) for tree in trees], dtype=np.intp)
+        return cls(quantiser, shap.feature_names, shap.bias, shap.first_leaf, widths, shap.columns, shap.table)
+
+    @classmethod
+    def unexplained(cls, model: CatBoost) -> "LeafScores":
+        """Prepare a model of one output that nobody asks for reasons.
+
+        Raises
+        ------
+        ValueError
+            As `Quantiser.build`.
+        """
+        first_leaf = np.cumsum([0, *model.get_tree_leaf_counts()], dtype=np.intp)
+        scale, bias = model.get_scale_and_bias()
+        ones = np.ones(len(first_leaf) - 1, np.intp)
+        values = scale * model.get_leaf_values()[:, None]
+        names = tuple(model.feature_names_)
+        return cls(Quantiser.build(model), names, bias, first_leaf, ones, np.zeros((len(ones), 1), np.intp), values)
+
+    def over(self, name: str, values: tuple[float, ...], frame: pl.DataFrame, count: int,
+             threads: int = 1) -> tuple[Floats, Ints, Floats]:  # fmt: skip
+        """Return raw scores as one input takes several values, and the reasons at the last of them.
+
+        Parameters
+        ----------
+        name : str
+            The number that is replaced.
+        values : tuple of float, length k
+            What it is replaced by.
+        frame : polars.DataFrame, shape (n, features)
+            Inputs in the model's order, categories as text without null.
+        count : int
+            How many reasons; none of a model that is `unexplained`.
+        threads : int
+
+        Returns
+        -------
+        raw : ndarray, shape (n, k)
+        places : ndarray of int, shape (n, count)
+            Inputs with the largest contributions, in falling order, the first of equals first.
+        moves : ndarray, shape (n, count)
+            Those contributions to the raw score.
+        """
+        kept, answers = self._answers(name, values)
+        raw = np.empty((frame.height, len(values)))
+        places, moves = np.empty((frame.height, count), np.intp), np.empty((frame.height, count))
+        walk, quantiser = _compiled_walk(), self.quantiser
+
+        def chunk(start: int) -> None:
+            part = slice(start, start + _CHUNK_ROWS)
+            walk(
+                quantiser.bins(frame[part]), quantiser.first_split, quantiser.plane, quantiser.threshold,
+                self.first_leaf, self.widths, self.columns, self.table, len(self.names),
+                kept, answers, raw[part], places[part], moves[part],
+            )  # fmt: skip
+
+        starts = range(0, frame.height, _CHUNK_ROWS)
+        with ThreadPoolExecutor(threads) as executor:
+            list(executor.map(chunk, starts))
+        return raw + self.bias, places, moves
+
+    def _answers(self, name: str, values: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the leaf bits of each tree that do not answer for an input, and what the others are for each value."""
+        quantiser, first = self.quantiser, self.quantiser.first_split
+        trees = len(first) - 1
+        kept, answers = np.full(trees, 0xFFFF, np.uint16), np.zeros((trees, len(values)), np.uint16)
+        feature = self.names.index(name)
+        for tree in range(trees):
+            for depth, split in enumerate(range(first[tree], first[tree + 1])):
+                plane = quantiser.planes[quantiser.plane[split]]
+                if plane.feature == feature and plane.borders is not None:
+                    bit = np.uint16(1 << depth)
+                    yes = np.array(values, dtype=np.float32) > plane.borders[quantiser.threshold[split]]
+                    kept[tree] &= ~bit
+                    answers[tree, yes] |= bit
+        return kept, answers
+
+
+@functools.cache
+def _compiled_walk() -> Any:
+    """The pass over bins [planes, rows] into raw scores less bias, places and moves [rows, ...]."""
+    from numba import njit  # here, since importing numba is for many rows only
+
+    block = 128  # rows at once: sums of every input stay in the processor's cache
+
+    def walk(
+        bins: Any, first_split: Any, plane: Any, threshold: Any, first_leaf: Any, widths: Any, columns: Any,
+        table: Any, features: int, kept: Any, answers: Any, raw: Any, places: Any, moves: Any,
+    ) -> None:  # fmt: skip
+        rows, trees, asked, count = raw.shape[0], widths.shape[0], raw.shape[1], moves.shape[1]
+        leaf, base = np.empty(block, np.uint16), np.empty(block, np.uint16)
+        sums, curve, size = np.empty((features, block)), np.empty((asked, block)), np.empty(block)
+        largest, where = np.empty((count, block)), np.empty((count, block), np.intp)
+        for start in range(0, rows, block):
+            n = min(block, rows - start)
+            sums[:], curve[:] = 0.0, 0.0
+            for tree in range(trees):
+                leaf[:] = 0
+                for split in range(first_split[tree], first_split[tree + 1]):
+                    bit = np.uint16(1 << (split - first_split[tree]))
+                    answered, border = bins[plane[split], start : start + n], threshold[split]
+                    for r in range(n):
+                        leaf[r] |= np.uint16(answered[r] > border) * bit
+                leaves = table[first_leaf[tree] : first_leaf[tree + 1]]
+                if kept[tree] == 0xFFFF:
+                    for r in range(n):
+                        size[r] = leaves[np.uint64(leaf[r]), 0]
+                    for a in range(asked):
+                        for r in range(n):
+                            curve[a, r] += size[r]
+                else:
+                    base[:] = leaf & kept[tree]
+                    for a in range(asked):
+                        leaf[:] = base | answers[tree, a]
+                        for r in range(n):
+                            curve[a, r] += leaves[np.uint64(leaf[r]), 0]
+                for j in range(1, widths[tree]):
+                    into = sums[columns[tree, j]]
+                    for r in range(n):
+                        into[r] += leaves[np.uint64(leaf[r]), np.uint64(j)]
+            largest[:], where[:] = -1.0, 0
+            for feature in range(features if count else 0):
+                larger = False
+                for r in range(n):
+                    size[r] = abs(sums[feature, r])
+                    larger |= size[r] > largest[count - 1, r]
+                for r in range(n if larger else 0):
+                    if size[r] > largest[count - 1, r]:
+                        place = count - 1
+                        while place > 0 and size[r] > largest[place - 1, r]:
+                            largest[place, r], where[place, r] = largest[place - 1, r], where[place - 1, r]
+                            place -= 1
+                        largest[place, r], where[place, r] = size[r], feature
+            for r in range(n):
+                for a in range(asked):
+                    raw[start + r, a] = curve[a, r]
+                for place in range(count):
+                    places[start + r, place] = where[place, r]
+                    moves[start + r, place] = sums[where[place, r], r]
+
+    return njit(cache=True, nogil=True)(walk)
