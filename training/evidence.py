@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from training import baselines
+from training import baselines, coverage
 from training.learner import Learner
 from training.package import ModelPackage
 
@@ -26,7 +26,8 @@ def measure(
     metrics : dict of str to dict
         By side: the model, the mean, the task's baselines.
     table : polars.DataFrame
-        ``realised``, ``score``, ``weight`` and, where the model has them, ``lower`` and ``upper``.
+        ``realised``, ``score``, ``weight`` and, where the model has intervals, ``lower``, ``upper`` and
+        `training.coverage.slices`.
     """
     task = learner.task
     target, weight, judged = (learner.rows[name].to_numpy() for name in ("target", "weight", "judged"))
@@ -37,9 +38,10 @@ def measure(
     sides = {task.name: scores, "mean": mean}
     sides |= {name: side(inputs, target[train], unseen) for name, side in task.baselines.items()}
     table = pl.DataFrame({"realised": target[test], "score": scores, "weight": weight[test]})
-    if tested.card.intervals:
-        lower, upper = tested.interval(scores)
-        table = table.with_columns(lower=lower, upper=upper)
+    if tested.spread:
+        lower, upper = tested.interval(unseen, scores, threads=2)
+        slices = coverage.slices(unseen, learner.rows.filter(test))
+        table = table.with_columns(slices, lower=lower, upper=upper)
     return {name: task.metrics(target[test], side, weight[test]) for name, side in sides.items()}, table
 
 

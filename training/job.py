@@ -11,10 +11,10 @@ import polars as pl
 from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
-from training import evidence, split
-from training.intervals import Intervals
+from training import coverage, evidence, split, spread
 from training.leaf_shap import LeafShap
 from training.learner import Learner
+from training.outlook import ULTIMATE
 from training.package import Card, ModelPackage
 from training.revision import code_revision
 from training.task import Task
@@ -35,7 +35,8 @@ class Trained:
     metrics : dict of str to dict
         Out-of-time metrics of the model and of each baseline, on the same rows.
     test : polars.DataFrame
-        ``realised``, ``score``, ``lower``, ``upper`` and ``weight`` of those rows.
+        ``realised``, ``score`` and ``weight`` of those rows; where the model has intervals also ``lower``,
+        ``upper`` and what `training.coverage` slices by.
     search : dict
         What Optuna did.
     """
@@ -108,17 +109,13 @@ class _Job:
             trials=trials, seed=learner.seed, journal=self.home.optuna / "journal.log",
             study=study, progress=self.progress,
         )  # fmt: skip
-        self.progress("intervals and out-of-time test")
+        self.progress("out-of-time test")
         card = self._card(found.parameters, door)
-        past = self._package(parts.fit, found.parameters, card)
-        judged = learner.rows["judged"].to_numpy()
-        if self.task.link == "share":
-            card = replace(card, intervals=self._intervals(past, parts.validate & judged).to_card())
         tested = self._package(parts.train, found.parameters, card)
         metrics, test = evidence.measure(learner, tested, parts.train, parts.test)
+        card = replace(card, metrics=metrics, coverage=coverage.by_slice(test) if tested.spread else {})
         self.progress("final fit and explanation table")
-        everything = np.ones(learner.rows.height, bool)
-        final = self._package(everything, found.parameters, replace(card, metrics=metrics))
+        final = self._package(np.ones(learner.rows.height, bool), found.parameters, card)
         search = {"trials": found.trials, "pruned": found.pruned, "validation_loss": found.loss}
         return Trained(final, metrics, test, search)
 
@@ -146,9 +143,16 @@ class _Job:
         curve = learner.curve(part)
         model = learner.fit(part, parameters, curve)
         shap = LeafShap.build(model)
+        upper = None
         if curve:
-            card = replace(card, curve=curve.to_card())
-        package = ModelPackage(model, shap, card, pl.DataFrame())
+            upper, distribution = spread.fit(learner, part, curve)
+            card = replace(
+                card,
+                curve=curve.to_card(),
+                distribution=distribution.to_card(),
+                extrapolated_beyond=curve.horizons[-1] if curve.horizons[-1] < ULTIMATE else None,
+            )
+        package = ModelPackage(model, shap, card, pl.DataFrame(), upper)
         shap.verify(model, package.pool(learner.frame.filter(part).head(_VERIFIED_ROWS)))
         reference = learner.frame.filter(part & learner.rows["judged"].to_numpy())
         reference = reference.sample(min(_REFERENCE_ROWS, reference.height), seed=learner.seed)
@@ -156,10 +160,6 @@ class _Job:
             reference = reference.with_columns(horizon_months=pl.lit(max(card.horizons)))
         scores = pl.Series("score", package.scores(reference, threads=2))
         return replace(package, reference=reference.with_columns(scores))
-
-    def _intervals(self, past: ModelPackage, part: np.ndarray) -> Intervals:
-        realised = self.learner.rows["target"].to_numpy()[part]
-        return Intervals.calibrate(past.scores(self.learner.frame.filter(part)), realised)
 
 
 def _source(door: FeatureDoor, feed: str, source: str | None) -> str:

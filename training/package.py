@@ -2,7 +2,7 @@
 
 ``model.cbm`` (CatBoost's native file), ``leaf_shap.npz`` (exact contributions), ``card.json`` (what
 the model is, its inputs in order, what it was trained on), ``reference.parquet`` (inputs and scores
-that later ones are compared with).
+that later ones are compared with), and for recovery ``spread.cbm`` (how high a loan's recovery may come).
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from catboost import CatBoost, Pool
 
 from features.errors import RecoupError
 from training.curve import HorizonCurve
-from training.intervals import Intervals
+from training.distribution import Distribution
 from training.leaf_shap import LeafShap
-from training.outlook import HORIZONS, ULTIMATE, Outlook
+from training.outlook import Outlook
 
 Floats = np.ndarray
 
@@ -49,8 +49,14 @@ class Card:
         Out-of-time metrics of the model and its baselines.
     parameters, population : dict
         Of the fit; range or categories of each input in training.
-    intervals, curve : dict
-        See `Intervals` and `HorizonCurve`; empty for a model without them.
+    curve, distribution : dict
+        See `HorizonCurve` and `Distribution`; empty for a model without them.
+    extrapolated_beyond : float, optional
+        Months ahead beyond which the curve is extrapolated, when no loan has lived to the ultimate.
+    coverage : dict of str to float
+        Share of 90 % intervals that held out of time, overall and by slice.
+    common_factor : dict of str to float
+        What loans share; see `training.common_factor.estimate`. Empty for a model without it.
     """
 
     name: str
@@ -67,8 +73,11 @@ class Card:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     population: dict[str, Any] = field(default_factory=dict)
-    intervals: dict[str, list[float]] = field(default_factory=dict)
     curve: dict[str, list[float]] = field(default_factory=dict)
+    distribution: dict[str, list[Any]] = field(default_factory=dict)
+    extrapolated_beyond: float | None = None
+    coverage: dict[str, float] = field(default_factory=dict)
+    common_factor: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,14 @@ class ModelPackage:
     shap: LeafShap
     card: Card
     reference: pl.DataFrame
+    spread: CatBoost | None = None
 
     def save(self, folder: Path) -> None:
         """Write the package."""
         folder.mkdir(parents=True, exist_ok=True)
         self.model.save_model(str(folder / "model.cbm"), format="cbm")
+        if self.spread:
+            self.spread.save_model(str(folder / "spread.cbm"), format="cbm")
         self.shap.save(folder / "leaf_shap.npz")
         self.reference.write_parquet(folder / "reference.parquet")
         (folder / "card.json").write_text(json.dumps(asdict(self.card), indent=1))
@@ -111,27 +123,24 @@ class ModelPackage:
             When a file is missing or does not belong to the others.
         """
         try:
-            model = CatBoost()
-            model.load_model(str(folder / "model.cbm"), format="cbm")
+            model = _read(folder / "model.cbm")
             card = Card(**json.loads((folder / "card.json").read_text()))
+            spread = _read(folder / "spread.cbm") if card.distribution else None
             shap = LeafShap.load(folder / "leaf_shap.npz")
             reference = pl.read_parquet(folder / "reference.parquet")
         except Exception as error:
             raise RecoupError(f"{folder}: not a usable model package: {error}") from error
         names = [column["name"] for column in card.columns]
-        if names != model.feature_names_ or tuple(names) != shap.feature_names:
-            raise RecoupError(f"{folder}: model, explanation table and card name different inputs")
-        return cls(model, shap, card, reference)
+        named = [model.feature_names_, list(shap.feature_names), *([spread.feature_names_] if spread else [])]
+        if any(names != others for others in named):
+            raise RecoupError(f"{folder}: models, explanation table and card name different inputs")
+        return cls(model, shap, card, reference, spread)
 
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of the trees, splits and category tables: equal for equal models."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.json"
-            self.model.save_model(str(path), format="json")
-            content = json.loads(path.read_text())
-        del content["model_info"]  # holds the time and the machine of the fit
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        trees = [_trees(model) for model in (self.model, self.spread) if model]
+        return hashlib.sha256(json.dumps(trees, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def names(self) -> list[str]:
@@ -183,27 +192,52 @@ class ModelPackage:
             Inputs of a recovery model; ``horizon_months`` is replaced.
         threads : int
         """
-        known = tuple(h for h in HORIZONS if h <= max(self.card.horizons)) if len(self.card.horizons) > 1 else ()
-        horizons = (*known, ULTIMATE)
+        horizons = tuple(self._distribution.horizons.tolist())
         curve = np.column_stack(
             [self.scores(frame.with_columns(pl.lit(h).alias("horizon_months")), threads) for h in horizons]
         )
-        bounds = [self.interval(curve[:, column]) for column in range(len(horizons))]
-        lower, upper = (np.column_stack([pair[side] for pair in bounds]) for side in (0, 1))
-        return Outlook(horizons, curve, lower, upper, np.zeros(len(curve), dtype=np.int64))
+        spread = self._spread(frame, threads)
+        upper = np.maximum(self._distribution.upper(spread), curve)
+        return Outlook(horizons, curve, np.zeros_like(curve), upper, self._distribution.group(spread))
 
-    @cached_property
+    @property
     def shapes(self) -> Floats:
         """How ultimate recovery spreads around its expectation, shape (groups, levels).
 
         Row g holds the quantiles of recovery over expected recovery at the levels
         ``(i + 1/2) / levels``; its mean is 1.
         """
-        return np.ones((1, 1))
+        return self._distribution.shapes
 
-    def interval(self, scores: Floats) -> tuple[Floats, Floats]:
-        """Return the 90 % interval around each score, within [0, 1]."""
-        return Intervals.from_card(self.card.intervals).around(scores)
+    def interval(self, frame: pl.DataFrame, scores: Floats, threads: int = 1) -> tuple[Floats, Floats]:
+        """Return the 90 % interval of recovery at each row's own horizon, within [0, 1].
+
+        Parameters
+        ----------
+        frame : polars.DataFrame, shape (n, features)
+        scores : ndarray, shape (n,)
+            Of ``frame``; an interval always holds its own score.
+        threads : int
+        """
+        known = self._distribution.horizons
+        place = np.searchsorted(known[:-1], frame["horizon_months"].to_numpy())
+        upper = self._distribution.upper(self._spread(frame, threads))[np.arange(frame.height), place]
+        return np.zeros_like(scores), np.maximum(upper, scores)
+
+    def _spread(self, frame: pl.DataFrame, threads: int) -> Floats:
+        if self.spread is None:
+            raise RecoupError(f"the {self.card.name} model has no spread: train it again")
+        return self.spread.predict(self.pool(frame), thread_count=threads)
+
+    @cached_property
+    def _distribution(self) -> Distribution:
+        if not self.card.distribution:
+            raise RecoupError(f"the {self.card.name} model has no distribution: train it again")
+        return Distribution.from_card(self.card.distribution)
+
+    @cached_property
+    def _curve(self) -> HorizonCurve:
+        return HorizonCurve.from_card(self.card.curve)
 
     @cached_property
     def _categories(self) -> list[str]:
@@ -213,7 +247,7 @@ class ModelPackage:
         """Return what a raw score of 1 is worth in each row: the average recovery at its horizon."""
         if not self.card.curve:
             return np.ones(frame.height)
-        return HorizonCurve.from_card(self.card.curve).at(frame["horizon_months"].to_numpy())
+        return self._curve.at(frame["horizon_months"].to_numpy())
 
     def _linked(self, raw: Floats | float, average: Floats) -> Floats:
         if self.card.link == "logistic":
@@ -226,6 +260,21 @@ class ModelPackage:
         rise = raw - self.shap.base
         near = np.abs(rise) < 1e-12
         return np.where(near, tangent, (scores - base) / np.where(near, 1.0, rise))
+
+
+def _read(path: Path) -> CatBoost:
+    model = CatBoost()
+    model.load_model(str(path), format="cbm")
+    return model
+
+
+def _trees(model: CatBoost) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        content = json.loads(path.read_text())
+    del content["model_info"]  # holds the time and the machine of the fit
+    return content
 
 
 def to_pool(

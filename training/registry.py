@@ -130,4 +130,5 @@ def _parameters(trained: Trained) -> dict[str, Any]:
 
 def _metrics(trained: Trained) -> dict[str, float]:
     named = {f"{side}.{metric}": value for side, values in trained.metrics.items() for metric, value in values.items()}
+    named |= {f"coverage.{slice_}": share for slice_, share in trained.package.card.coverage.items()}
     return named | {"validation_loss": trained.search["validation_loss"]}

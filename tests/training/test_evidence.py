@@ -1,4 +1,4 @@
-"""Splits, metrics and intervals: what the evidence rests on."""
+"""Splits and metrics: what the evidence rests on."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training import metrics, split
-from training.intervals import Intervals
 
 
 @given(st.lists(st.integers(0, 60), min_size=12, max_size=200).filter(lambda days: len(set(days)) > 4))
@@ -41,28 +40,3 @@ def test_recovery_metrics_on_a_case_worked_by_hand():
 def test_a_constant_score_has_no_rank_and_no_lift():
     found = metrics.recovery(np.array([0.0, 0.5, 0.1]), np.full(3, 0.2), np.ones(3))
     assert found["spearman"] == 0.0 and found["top_fifth_lift"] == 1.0
-
-
-def test_intervals_cover_what_they_claim_where_spread_grows_with_the_score():
-    """2,000 test rows: the share covered has a standard error under 0.7 points."""
-    rng = np.random.default_rng(8)
-
-    def draw(n):
-        scores = rng.uniform(0.02, 0.3, n)
-        realised = np.where(rng.random(n) < 0.5, 0.0, np.minimum(1.0, rng.exponential(2 * scores)))
-        return scores, realised
-
-    intervals = Intervals.calibrate(*draw(4_000))
-    scores, realised = draw(2_000)
-    lower, upper = intervals.around(scores)
-    inside = (realised >= lower) & (realised <= upper)
-    assert 0.87 <= inside.mean() <= 0.95
-    for third in np.array_split(np.argsort(scores), 3):
-        assert inside[third].mean() >= 0.86
-    assert ((lower >= 0) & (lower <= scores) & (scores <= upper) & (upper <= 1)).all()
-
-
-def test_intervals_survive_the_card():
-    intervals = Intervals.calibrate(np.linspace(0, 1, 500), np.linspace(0, 1, 500) ** 2)
-    again = Intervals.from_card(intervals.to_card())
-    assert all(np.array_equal(getattr(intervals, name), getattr(again, name)) for name in ("edges", "lower", "upper"))
