@@ -128,7 +128,7 @@ prices = pl.read_parquet(priced.prices)
 prices.select("loan_id", "balance", "recovery_rate", "price", "reason_1").head()
 
 # %%
-curve = priced.portfolio["recovery_curve"]
+curve = priced.portfolio["by_currency"][0]["recovery_curve"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3))
 left.plot([int(h) for h in curve], list(curve.values()), marker="o")
 left.set(xlabel="months since cut-off", ylabel="recovered share of balance", ylim=0)

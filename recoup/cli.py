@@ -13,6 +13,9 @@ from features.errors import RecoupError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Value, price and work portfolios of personal non-performing loans.")  # fmt: skip
 
+key = typer.Typer(no_args_is_help=True, help="Keys that the services answer to.")
+app.add_typer(key, name="key")
+
 Source = Annotated[str, typer.Option(help="a mapping's name, or the path of a YAML file")]
 Out = Annotated[Path, typer.Option(help="folder for the results")]
 Day = Annotated[str | None, typer.Option(metavar="DATE", help="a day, YYYY-MM-DD, in UTC")]
@@ -85,12 +88,15 @@ def price(
     source: Source,
     out: Out,
     assumptions: Annotated[Path | None, typer.Option(help="a YAML file of returns and costs")] = None,
+    clearing: Annotated[Path | None, typer.Option(help="a CSV file of recent prices by segment")] = None,
 ) -> None:
     """Value a tape on offer."""
     from recoup.tables import portfolio_table
+    from serving.pricing import clearing as market
     from serving.pricing import tape, valuation
 
-    priced = tape.price(homes.current(), file, source, out, valuation.assumptions(assumptions), say)
+    sales = market.read(clearing) if clearing else None
+    priced = tape.price(homes.current(), file, source, out, valuation.assumptions(assumptions), say, sales)
     print(portfolio_table(priced.portfolio))
     print(f"prices: {priced.prices}")
 
@@ -156,6 +162,40 @@ def serve(pricing_port: int = 3000, dispatch_port: int = 3001) -> None:
     from serving.server import serve_all
 
     serve_all(homes.current(), {"recovery": pricing_port, "contact": dispatch_port}, say)
+
+
+@key.command("create")
+def key_create(
+    scope: Annotated[list[str], typer.Option(help="what it opens: price, dispatch, explain, admin; repeat for more")],
+    expires: Day = None,
+) -> None:
+    """Make a key, good to the end of a day; it is shown once and kept nowhere."""
+    from serving.auth import KeyRing
+
+    made, shown = KeyRing(homes.current()).make(scope, day_end(expires))
+    say(
+        f"key {made.id} opens {', '.join(made.scopes)}, {f'until the end of {expires}' if expires else 'until revoked'}"
+    )
+    print(shown)
+
+
+@key.command("list")
+def key_list() -> None:
+    """List the keys that were made, without their secrets."""
+    from serving.auth import KeyRing
+
+    for made in KeyRing(homes.current()).made():
+        until = f"until {made.expires_at[:10]}" if made.expires_at else "until revoked"
+        print(f"{made.id}  {','.join(made.scopes)}  made {made.made_at[:10]}, good {until}")
+
+
+@key.command("revoke")
+def key_revoke(key_id: str) -> None:
+    """End a key; the services refuse it from the next request on."""
+    from serving.auth import KeyRing
+
+    KeyRing(homes.current()).revoke(key_id)
+    print(f"key {key_id} is revoked")
 
 
 @app.command()

@@ -12,14 +12,31 @@ def metrics_table(metrics: dict[str, dict[str, float]]) -> str:
 
 
 def portfolio_table(portfolio: dict[str, Any]) -> str:
-    """Return a portfolio's totals, a line per currency, and its warnings."""
-    lines = [
-        f"{row['loans']:,} loans, balance {row['balance']:,.0f} {row['currency']}: expected recovery "
-        f"{row['expected_recovery']:,.0f}, price {row['price']:,.0f}"
-        for row in portfolio["by_currency"]
+    """Return a portfolio's totals, what to bid and what can be lost, currency by currency, and its warnings."""
+    lines = [line for row in portfolio["by_currency"] for line in _currency_lines(row)]
+    lines += [
+        f"{found['segment']} cleared at {found['cleared']:.2%} on {found['date']}: recoup pays {found['own']:.2%}"
+        for found in portfolio.get("clearing", {}).get("segments", [])
     ]
-    lines.append(
-        f"recovery {portfolio['recovery_rate']:.2%} of balance, price {portfolio['price_share']:.2%}, "
-        f"{portfolio['rejected']:,} rows rejected, model {portfolio['model_version']}"
-    )
+    lines.append(f"{portfolio['rejected']:,} rows rejected, model {portfolio['model_version']}")
     return "\n".join([*lines, *[f"warning: {warning}" for warning in portfolio["warnings"]]])
+
+
+def _currency_lines(row: dict[str, Any]) -> list[str]:
+    distribution = row["distribution"]
+    recovery, value = distribution["recovery"][-1], distribution["value"]
+    stressed = ", ".join(
+        f"{name.replace('_', ' ')} {found['price_change']:+.0%}"
+        for name, found in row["stress"].items()
+        if name != "base"
+    )
+    return [
+        f"{row['loans']:,} loans, balance {row['balance']:,.0f} {row['currency']}: expected recovery "
+        f"{row['expected_recovery']:,.0f} ({row['recovery_rate']:.2%}), "
+        f"price {row['price']:,.0f} ({row['price_share']:.2%})",
+        f"  90 % interval: recovery {recovery['lower']:,.0f} to {recovery['upper']:,.0f}, "
+        f"value {value['lower']:,.0f} to {value['upper']:,.0f}",
+        f"  worst 5 % at that price: value at risk {distribution['value_at_risk']['95']:,.0f}, "
+        f"expected shortfall {distribution['expected_shortfall']['95']:,.0f}",
+        f"  price under stress: {stressed}",
+    ]

@@ -19,6 +19,39 @@ PROBABILITIES = np.round(np.arange(0.05, 1.0, 0.05), 2)
 
 
 @dataclass(frozen=True)
+class Worked:
+    """Loans taken as one: what is owed, and the share of it that comes by each horizon, shape (1, k)."""
+
+    owed: float
+    horizons: tuple[float, ...]
+    curve: np.ndarray
+    auctioned: np.ndarray | None
+
+    @classmethod
+    def of(cls, valued: Valued, owed: np.ndarray, held: np.ndarray) -> "Worked":
+        """Take those of n loans that are worth working, among ``held``, a mask of shape (n,)."""
+        here = held & (valued.npv > 0)
+        total = float(owed[here].sum())
+
+        def mean(curve: np.ndarray) -> np.ndarray:
+            return (curve[here] * owed[here, None]).sum(axis=0, keepdims=True) / max(total, 1e-300)
+
+        auctioned = None if valued.auctioned is None else mean(valued.auctioned)
+        return cls(total, valued.horizons, mean(valued.curve), auctioned)
+
+    def returns(self, prices: np.ndarray, given: Assumptions) -> np.ndarray:
+        """Return the internal rate of return per year at prices, shape (m,), when cash comes as expected.
+
+        NaN where there is none; see `valuation.return_at`.
+        """
+        if not self.owed:
+            return np.full(len(prices), np.nan)
+        curve = np.repeat(self.curve, len(prices), axis=0)
+        auctioned = None if self.auctioned is None else np.repeat(self.auctioned, len(prices), axis=0)
+        return valuation.return_at(prices, np.full(len(prices), self.owed), self.horizons, curve, given, auctioned)
+
+
+@dataclass(frozen=True)
 class Distribution:
     """A portfolio in one currency.
 
@@ -36,10 +69,8 @@ class Distribution:
         Sum of the loans' prices: the expected present value of net cash from loans worth working.
     value : ndarray, shape (scenarios,)
         That present value in each scenario.
-    worked_curve : ndarray, shape (k,)
-        Expected cash by each horizon from loans worth working.
-    worked_balance : float
-        What is owed on them.
+    worked : Worked
+        The loans worth working.
     """
 
     balance: float
@@ -48,8 +79,7 @@ class Distribution:
     cash: np.ndarray
     price: float
     value: np.ndarray
-    worked_curve: np.ndarray
-    worked_balance: float
+    worked: Worked
 
 
 def distribute(valued: Valued, owed: np.ndarray, region: pl.Series, shapes: np.ndarray, factor: dict[str, float],
@@ -75,7 +105,7 @@ def distribute(valued: Valued, owed: np.ndarray, region: pl.Series, shapes: np.n
     totals = scenarios.simulate(loans, factor.get("national", 0.0), factor.get("regional", 0.0), count)
     return Distribution(
         float(owed.sum()), valued.horizons, cash.sum(axis=0), totals[:, :-1], float(valued.price.sum()),
-        totals[:, -1] - valued.cost[worked].sum(), cash[worked].sum(axis=0), float(owed[worked].sum()),
+        totals[:, -1] - valued.cost[worked].sum(), Worked.of(valued, owed, worked),
     )  # fmt: skip
 
 
@@ -105,21 +135,16 @@ def summary(portfolio: Distribution, given: Assumptions) -> dict[str, Any]:
     }
 
 
-def expected_return(portfolio: Distribution, price: np.ndarray, given: Assumptions) -> np.ndarray:
-    """Return the internal rate of return per year at prices, shape (n,), when cash comes as expected.
-
-    NaN where there is none; see `valuation.return_at`.
-    """
-    owed = np.full(len(price), portfolio.worked_balance)
-    curve = np.broadcast_to(
-        portfolio.worked_curve / max(portfolio.worked_balance, 1e-12), (len(price), len(portfolio.horizons))
-    )
-    return valuation.return_at(price, owed, portfolio.horizons, curve, given)
+def table(portfolio: Distribution, currency: str) -> pl.DataFrame:
+    """Return the scenarios: ``currency``, ``scenario``, cash by each horizon and ``value``."""
+    cash = {f"cash_{int(months)}m": portfolio.cash[:, place] for place, months in enumerate(portfolio.horizons)}
+    drawn = pl.DataFrame({"scenario": np.arange(len(portfolio.value))} | cash | {"value": portfolio.value})
+    return drawn.insert_column(0, pl.Series("currency", [currency]).new_from_index(0, drawn.height))
 
 
 def _bids(portfolio: Distribution, given: Assumptions) -> list[dict[str, float | None]]:
     prices = np.maximum(np.quantile(portfolio.value, 1 - PROBABILITIES), 0.0)
-    returns = expected_return(portfolio, prices, given)
+    returns = portfolio.worked.returns(prices, given)
     return [
         {
             "probability": float(probability),

@@ -123,10 +123,11 @@ def combine(valued: Valued, held: Collateral, shapes: np.ndarray, given: Assumpt
     curve, worth, expected = valued.curve.copy(), valued.worth.copy(), valued.expected.copy()
     curve[rows] = _both(by_collateral, curve[rows])
     expected[rows] = outlook.rate[rows] * held.claim
-    by_debtor = valuation.present_value(horizons, curve[rows] - by_collateral, given)
-    sold = valuation.present_value(horizons, by_collateral, given) / given.passed_on(given.required_return)
-    worth[rows] = held.claim * (by_debtor + sold)
-    return replace(valued, outlook=outlook, expected=expected, worth=worth, curve=curve), spreads
+    auctioned = np.zeros_like(curve)
+    auctioned[rows] = by_collateral
+    worth[rows] = held.claim * valuation.present_value(horizons, curve[rows], given, by_collateral)
+    combined = replace(valued, outlook=outlook, expected=expected, worth=worth, curve=curve, auctioned=auctioned)
+    return combined, spreads
 
 
 def reasons(held: Collateral, valued: Valued, count: int) -> list[list[str]]:

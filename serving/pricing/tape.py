@@ -14,7 +14,8 @@ from features.errors import RecoupError
 from features.feeds.columns import INSTANT
 from features.home import Home
 from features.store import FeatureDoor
-from serving.pricing import valuation
+from serving.pricing import clearing, plots, portfolio, secured, stress, valuation
+from serving.pricing.clearing import Sale
 from serving.pricing.valuation import Assumptions
 from training import registry
 from training.job import Progress
@@ -41,6 +42,8 @@ class Offer:
         Their model inputs, at the ultimate horizon.
     rejected : polars.DataFrame
         The other rows, with ``field`` and ``reason``.
+    collateral : Collateral or None
+        What the collateral of secured loans is expected to pay; none when no loan is secured.
     """
 
     champion: Registered
@@ -48,18 +51,21 @@ class Offer:
     loans: pl.DataFrame
     frame: pl.DataFrame
     rejected: pl.DataFrame
+    collateral: secured.Collateral | None
 
 
 @dataclass(frozen=True)
 class PricedTape:
-    """Where the result lies, the values and their totals."""
+    """Where the result lies, the values and their totals; ``shapes`` is what ``outlook.shape`` refers to."""
 
     prices: Path
     valued: valuation.Valued
+    shapes: np.ndarray
     portfolio: dict[str, Any]
 
 
-def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, progress: Progress = print) -> PricedTape:
+def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, progress: Progress = print,
+          sales: list[Sale] | None = None) -> PricedTape:  # fmt: skip
     """Value every loan of a tape that is not in the lake.
 
     Parameters
@@ -71,17 +77,20 @@ def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, pr
     source : str
         Name or path of its mapping. Only what was known at the cut-off is read.
     out : Path
-        Folder for ``prices.parquet``, ``rejected.parquet`` and ``portfolio.json``.
+        Folder for ``prices.parquet``, ``rejected.parquet``, ``scenarios.parquet``, ``portfolio.json`` and
+        plots.
     given : Assumptions
         Required return and costs.
     progress : callable
+    sales : list of Sale, optional
+        Clearing prices to set ours beside.
 
     Raises
     ------
     RecoupError
         When the tape cannot be read, nothing in it can be priced, or no model is trained.
     """
-    return value(read(home, path, source, progress), out, given)
+    return value(read(home, path, source, progress), out, given, sales)
 
 
 def read(home: Home, path: Path, source: str, progress: Progress = print, champion: Registered | None = None) -> Offer:
@@ -95,15 +104,22 @@ def read(home: Home, path: Path, source: str, progress: Progress = print, champi
         first = rejected["reason"][0] if rejected.height else "it has no rows"
         raise RecoupError(f"{path}: no loan can be priced; the first reason: {first}")
     progress(f"{tape.height:,} loans to price, {rejected.height:,} rejected")
-    return Offer(champion, layout.source, tape, _features(FeatureDoor(home), champion, tape), rejected)
+    door = FeatureDoor(home)
+    held = secured.read(tape, door.lake.scan("litigation"))
+    return Offer(champion, layout.source, tape, _features(door, champion, tape), rejected, held)
 
 
-def value(offer: Offer, out: Path, given: Assumptions) -> PricedTape:
+def value(offer: Offer, out: Path, given: Assumptions, sales: list[Sale] | None = None) -> PricedTape:
     """Value a tape that was read, and write the files; see `price`."""
-    table, valued = _prices(offer.champion, offer.loans, offer.frame, given)
-    portfolio = _portfolio(offer.champion, offer.source, table, offer.rejected, valued, given)
-    _write(out, table, offer.rejected, portfolio)
-    return PricedTape(out / "prices.parquet", valued, portfolio)
+    table, valued, shapes = _prices(offer, given)
+    by_currency, drawn = _by_currency(offer, table, valued, shapes, given)
+    report = _report(offer, valued, given) | {"by_currency": by_currency}
+    if offer.collateral:
+        report["secured"] = secured.summary(offer.collateral, valued, offer.loans)
+    if sales:
+        report["clearing"] = clearing.compare(sales, offer.loans, valued, given)
+    _write(out, {"prices": table, "rejected": offer.rejected, "scenarios": drawn}, report)
+    return PricedTape(out / "prices.parquet", valued, shapes, report)
 
 
 def _priceable(rows: intake.FeedRows) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -136,12 +152,10 @@ def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl
     return door.tape_frame(champion.package.card.service, feeds, rows)
 
 
-def _prices(
-    champion: Registered, tape: pl.DataFrame, frame: pl.DataFrame, given: Assumptions
-) -> tuple[pl.DataFrame, valuation.Valued]:
-    package, owed = champion.package, tape["balance"].to_numpy()
+def _prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued, np.ndarray]:
+    package, frame, owed = offer.champion.package, offer.frame, offer.loans["balance"].to_numpy()
     places, moves, rate = package.reasons(frame, REASONS, threads=2)
-    valued = valuation.value(package.outlook(frame, threads=2), owed, given, rate)
+    valued, shapes = valuation.value(package.outlook(frame, threads=2), owed, given, rate), package.shapes
     names = pl.Series(package.names)
     reasons = [
         pl.DataFrame({"name": names.gather(places[:, k]), "money": moves[:, k] * owed})
@@ -150,50 +164,78 @@ def _prices(
         .alias(f"reason_{k + 1}")
         for k in range(REASONS)
     ]
-    table = tape.select("loan_id", "currency", "balance").with_columns(
+    if offer.collateral:
+        valued, shapes = secured.combine(valued, offer.collateral, shapes, given)
+        told = secured.reasons(offer.collateral, valued, REASONS)
+        reasons = [
+            column.scatter(offer.collateral.rows, texts)
+            for column, texts in zip(reasons, zip(*told, strict=True), strict=True)
+        ]
+    table = offer.loans.select("loan_id", "currency", "balance").with_columns(
         *[pl.Series(name, column) for name, column in (valued.columns() | valued.by_horizon()).items()],
         *reasons,
-        pl.lit(champion.label).alias("model_version"),
+        pl.lit(offer.champion.label).alias("model_version"),
     )
-    return table, valued
+    return table, valued, shapes
 
 
-def _portfolio(champion: Registered, source: str, table: pl.DataFrame, rejected: pl.DataFrame,
-               valued: valuation.Valued, given: Assumptions) -> dict[str, Any]:  # fmt: skip
-    totals = table.group_by("currency", maintain_order=True).agg(
-        pl.len().alias("loans"), pl.col("balance", "expected_recovery", "npv", "price").sum()
-    )
-    balance = table["balance"].to_numpy()
-    curve = (valued.curve * balance[:, None]).sum(axis=0) / balance.sum()
+def _by_currency(offer: Offer, table: pl.DataFrame, valued: valuation.Valued, shapes: np.ndarray,
+                 given: Assumptions) -> tuple[list[dict[str, Any]], pl.DataFrame]:  # fmt: skip
+    """Return totals, distribution and stresses of the loans in each currency, and the scenarios."""
+    factor, stresses = offer.champion.package.card.common_factor, stress.read()
+    rows, drawn = [], []
+    for (currency,), part in table.with_row_index("row").group_by("currency", maintain_order=True):
+        held = np.zeros(table.height, dtype=bool)
+        held[part["row"].to_numpy()] = True
+        mine, owed, region = valued.of(held), part["balance"].to_numpy(), offer.loans["region"].filter(held)
+        spread = portfolio.distribute(mine, owed, region, shapes, factor)
+        totals = part.select(pl.col("balance", "expected_recovery", "npv", "price").sum()).row(0, named=True)
+        shares = dict(zip(map(str, map(int, mine.horizons)), (spread.expected / spread.balance).tolist(), strict=True))
+        rows.append(
+            {"currency": currency, "loans": part.height} | totals | {
+                "recovery_rate": totals["expected_recovery"] / totals["balance"],
+                "price_share": totals["price"] / totals["balance"],
+                "recovery_curve": shares,
+                "distribution": portfolio.summary(spread, given),
+                "stress": stress.stressed(stresses, mine, owed, given),
+            }
+        )  # fmt: skip
+        drawn.append(portfolio.table(spread, str(currency)))
+    return rows, pl.concat(drawn)
+
+
+def _report(offer: Offer, valued: valuation.Valued, given: Assumptions) -> dict[str, Any]:
+    card = offer.champion.package.card
     warnings = []
-    if source != champion.package.card.source:
+    if offer.source != card.source:
         warnings.append(
-            f"the model was trained on {champion.package.card.source}, the tape is {source}: "
-            "nothing shows that it holds there"
+            f"the model was trained on {card.source}, the tape is {offer.source}: nothing shows that it holds there"
         )
+    if not card.common_factor:
+        warnings.append("the model knows of nothing that loans share: its portfolio's interval is too narrow")
     return {
-        "model_version": champion.label,
-        "source": source,
-        "accepted": table.height,
-        "rejected": rejected.height,
-        "by_currency": totals.to_dicts(),
-        "recovery_rate": float((valued.rate * balance).sum() / balance.sum()),
-        "price_share": float(valued.price.sum() / balance.sum()),
-        "recovery_curve": dict(zip([str(int(h)) for h in valued.horizons], np.round(curve, 6).tolist(), strict=True)),
-        "timing": "model" if len(champion.package.card.horizons) > 1 else "assumed",
+        "model_version": offer.champion.label,
+        "source": offer.source,
+        "accepted": offer.loans.height,
+        "rejected": offer.rejected.height,
+        "timing": "model" if len(valued.outlook.horizons) > 1 else "assumed",
         "assumptions": given.model_dump(),
+        "common_factor": card.common_factor,
         "warnings": warnings,
     }
 
 
-def _write(out: Path, table: pl.DataFrame, rejected: pl.DataFrame, portfolio: dict[str, Any]) -> None:
-    """Write the three files beside the target and put them in place together."""
+def _write(out: Path, tables: dict[str, pl.DataFrame], report: dict[str, Any]) -> None:
+    """Write all files beside the target and put them in place together."""
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    table.write_parquet(part / "prices.parquet")
-    rejected.write_parquet(part / "rejected.parquet")
-    (part / "portfolio.json").write_text(json.dumps(portfolio, indent=1))
+    for name, table in tables.items():
+        table.write_parquet(part / f"{name}.parquet")
+    (part / "portfolio.json").write_text(json.dumps(report, indent=1))
+    plots.bid_curve(report["by_currency"], part / "bid_curve.png")
+    if report.get("clearing", {}).get("segments"):
+        plots.clearing(report["clearing"], part / "clearing.png")
     out.mkdir(parents=True, exist_ok=True)
     for file in part.iterdir():
         file.replace(out / file.name)

@@ -104,6 +104,8 @@ class Valued:
         Months ahead.
     curve : ndarray, shape (n, k)
         Cumulative recovery rate at them: the model's, or the assumed timing of its ultimate.
+    auctioned : ndarray, shape (n, k), optional
+        What of it the auction of collateral pays: it comes net of its own cost, past all channels.
     """
 
     outlook: Outlook
@@ -112,6 +114,7 @@ class Valued:
     cost: np.ndarray
     horizons: tuple[float, ...]
     curve: np.ndarray
+    auctioned: np.ndarray | None = None
 
     @property
     def rate(self) -> np.ndarray:
@@ -127,6 +130,13 @@ class Valued:
     def price(self) -> np.ndarray:
         """What to pay, shape (n,): never below zero, since a loan not worth its cost is not worked."""
         return np.maximum(self.npv, 0.0)
+
+    def of(self, held: np.ndarray) -> Self:
+        """Return the values of some of the loans: ``held`` is a mask of shape (n,)."""
+        rows = {name: getattr(self.outlook, name)[held] for name in ("curve", "lower", "upper", "shape")}
+        own = {name: getattr(self, name)[held] for name in ("expected", "worth", "cost", "curve")}
+        auctioned = None if self.auctioned is None else self.auctioned[held]
+        return replace(self, outlook=replace(self.outlook, **rows), auctioned=auctioned, **own)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return the values of each loan under the names that prices are published by."""
@@ -184,8 +194,17 @@ def value(outlook: Outlook, owed: np.ndarray, given: Assumptions, rate: np.ndarr
     return Valued(outlook, outlook.rate * owed, worth, owed * given.upfront, horizons, curve)
 
 
-def present_value(horizons: tuple[float, ...], curve: np.ndarray, given: Assumptions) -> np.ndarray:
+def present_value(horizons: tuple[float, ...], curve: np.ndarray, given: Assumptions,
+                  auctioned: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
     """Return the present value of cash after fees per unit owed, before upfront cost, shape (n,).
+
+    Parameters
+    ----------
+    horizons : tuple of float, length k
+        Months ahead.
+    curve, auctioned : ndarray, shape (n, k)
+        See `Valued`.
+    given : Assumptions
 
     Examples
     --------
@@ -196,12 +215,13 @@ def present_value(horizons: tuple[float, ...], curve: np.ndarray, given: Assumpt
     >>> bool(present_value((12.0, 24.0), np.array([[0.1, 0.2]]), given)[0] < 0.1537)
     True
     """
-    rate = given.required_return
-    return np.diff(curve, axis=1, prepend=0.0) @ (1 + rate) ** -_years(horizons) * given.passed_on(rate)
+    discount = (1 + given.required_return) ** -_years(horizons)
+    collected, sold = _cash(curve, auctioned)
+    return collected @ discount * given.passed_on(given.required_return) + sold @ discount
 
 
 def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], curve: np.ndarray,
-              given: Assumptions) -> np.ndarray:  # fmt: skip
+              given: Assumptions, auctioned: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
     """Return the internal rate of return per year of loans bought at a price, shape (n,).
 
     The root is found by Chandrupatla's method (``scipy.optimize.elementwise.find_root``).
@@ -211,8 +231,8 @@ def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], 
     price, owed : ndarray, shape (n,)
         Money, in each loan's currency.
     horizons : tuple of float, length k
-    curve : ndarray, shape (n, k)
-        Cumulative recovery rates.
+    curve, auctioned : ndarray, shape (n, k)
+        See `Valued`.
     given : Assumptions
         Costs; the required return is not used.
 
@@ -222,16 +242,24 @@ def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], 
         NaN where there is no such rate: nothing is paid, nothing comes in, or the rate lies
         outside of -99 % to 100,000 % a year.
     """
-    cash = np.diff(curve, axis=1, prepend=0.0).T * owed
-    paid, years = price + owed * given.upfront, _years(horizons)
+    collected, sold = _cash(curve, auctioned)
+    paid, years = price / owed + given.upfront, _years(horizons)
 
     def surplus(log_rate: np.ndarray, paid: np.ndarray, *cash: np.ndarray) -> np.ndarray:
-        come = sum(part * np.exp(-log_rate * year) for part, year in zip(cash, years, strict=True))
-        return come * given.passed_on(np.expm1(log_rate)) - paid
+        left, worth = given.passed_on(np.expm1(log_rate)), -paid
+        for through, past, year in zip(cash[: len(years)], cash[len(years) :], years, strict=True):
+            worth = worth + (through * left + past) * np.exp(-log_rate * year)
+        return worth
 
     bracket = (np.full(len(paid), np.log1p(_LOWEST)), np.full(len(paid), np.log1p(_HIGHEST)))
-    found = elementwise.find_root(surplus, bracket, args=(paid, *cash))
+    found = elementwise.find_root(surplus, bracket, args=(paid, *collected.T, *sold.T))
     return np.where(found.success & (paid > 0), np.expm1(found.x), np.nan)
+
+
+def _cash(curve: np.ndarray, auctioned: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return what comes between horizons through the channels, and what past them."""
+    sold = np.zeros_like(curve) if auctioned is None else auctioned
+    return np.diff(curve - sold, axis=1, prepend=0.0), np.diff(sold, axis=1, prepend=0.0)
 
 
 def _years(horizons: tuple[float, ...]) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_loans_add_up_to_the_portfolio(priced):
 
 
 def test_recovery_never_falls_as_the_horizon_grows(priced):
-    curve = list(priced[1]["recovery_curve"].values())
+    curve = list(priced[1]["by_currency"][0]["recovery_curve"].values())
     assert curve == sorted(curve) and curve[0] < curve[-1]
 
 

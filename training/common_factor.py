@@ -1,0 +1,100 @@
+"""What loans share: how far whole regions and the whole market miss their expectation together.
+
+The residuals of two different loans have a product of mean zero unless something moves both, so the
+mean product over pairs measures the variance of what they share, and no loan's own luck is in it: the
+method of moments for crossed random effects (Henderson 1953, doi:10.2307/3001853), on realised less
+expected recovery out of time. Pairs of one cohort in different regions share the market and the
+model's error of level; pairs in one region share that region besides.
+
+Few loans tell little, so that a measured variance counts by its credibility (Bühlmann 1967,
+doi:10.1017/S0515036100008989) beside what is usual.
+"""
+
+import numpy as np
+import polars as pl
+
+from training.learner import Learner
+from training.package import ModelPackage
+
+_USUAL = 0.05**2
+"""Variance of a vintage's recovery around expectation where nothing is measured, and how far that may be off."""
+_SUMS = ("expected", "missed", "luck")
+
+
+def learn(learner: Learner, tested: ModelPackage, test: np.ndarray) -> dict[str, float]:
+    """Return what loans share, by a model and the rows that it has not seen; see `estimate`.
+
+    Parameters
+    ----------
+    learner : Learner
+    tested : ModelPackage
+        A recovery model.
+    test : ndarray of bool, shape (n,)
+        The learner's rows that came after those of ``tested``.
+    """
+    judged = learner.rows["judged"].to_numpy()
+    unseen = learner.rows.filter(test & judged).select(
+        "region", "weight", cohort=pl.col("moment").dt.year(), realised="target"
+    )
+    scores = tested.scores(learner.frame.filter(test & judged), threads=2)
+    unseen = unseen.with_columns(pl.Series("expected", scores))
+    return estimate(unseen, level_error(unseen) * float(np.sqrt(unseen.height / judged.sum())))
+
+
+def estimate(rows: pl.DataFrame, level: float) -> dict[str, float]:
+    """Return the standard deviations of the factors' logarithms.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        A row a loan, not seen in training: ``region``, ``cohort`` (which loans met the same times),
+        ``realised`` and ``expected`` (rates).
+    level : float
+        Standard error of the model's level, relative. What the market moves is never taken for less.
+
+    Returns
+    -------
+    dict
+        ``national``, ``regional``, ``level``.
+    """
+    loans = rows.select("cohort", "region", "expected", missed=pl.col("realised") - pl.col("expected"))
+    loans = loans.with_columns(luck=pl.col("missed") ** 2)
+    local = loans.group_by("cohort", "region").agg(pl.col(_SUMS).sum())
+    whole = loans.group_by("cohort").agg(pl.col(_SUMS).sum())
+    far, far_error = _mean_product(whole, local)
+    near, near_error = _mean_product(local, loans)
+    national = max(_credible(far, far_error), level**2)
+    regional = _credible(near - far, float(np.hypot(near_error, far_error)))
+    return {
+        "national": float(np.sqrt(np.log1p(national))),
+        "regional": float(np.sqrt(np.log1p(regional))),
+        "level": level,
+    }
+
+
+def level_error(rows: pl.DataFrame) -> float:
+    """Return the relative standard error of a level learnt from as many loans as ``rows`` has.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        A row a loan: ``realised``, ``expected`` (rates), ``weight`` (what was owed).
+    """
+    realised, expected, weight = (rows[name].to_numpy() for name in ("realised", "expected", "weight"))
+    return float(np.sqrt(((weight * (realised - expected)) ** 2).sum()) / (weight * expected).sum())
+
+
+def _mean_product(sums: pl.DataFrame, parts: pl.DataFrame) -> tuple[float, float]:
+    """Return the mean product of relative residuals over pairs in one sum but not in one part, and its error."""
+    expected, missed, luck = (
+        float((sums[name].to_numpy() ** 2).sum() - (parts[name].to_numpy() ** 2).sum()) for name in _SUMS
+    )
+    if expected <= 0:
+        return 0.0, np.inf
+    return missed / expected, float(np.sqrt(2 * max(luck, 0.0))) / expected
+
+
+def _credible(variance: float, error: float) -> float:
+    """Return a measured variance as far as it can be believed, and what is usual for the rest."""
+    belief = _USUAL**2 / (_USUAL**2 + error**2)
+    return belief * max(variance, 0.0) + (1 - belief) * _USUAL
