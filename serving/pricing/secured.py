@@ -32,6 +32,7 @@ STEPS = ("collateral_value", "auction_haircut", "auction_unsold", "prior_claims"
 _LEVELS = 60  # of the collateral's share, and
 _DEBTOR_LEVELS = 8  # of the debtor's, crossed with each other
 _HELD = 0.90
+_CENT = 0.01
 _PART = 2_000
 """Loans whose spread is drawn at a time."""
 
@@ -199,9 +200,8 @@ def _layer(net: np.ndarray, chance: np.ndarray, value: np.ndarray, prior: np.nda
         first = np.searchsorted(net, k, side="right")
         return np.asarray(money[first] - k * above[first])
 
-    worth = np.where(value > 0, value, 1.0)
-    layer = worth * (excess(prior / worth) - excess((prior + claim) / worth)) / claim
-    return np.where(value > 0, np.clip(layer, 0.0, 1.0), 0.0)
+    worth = np.maximum(value, _CENT)
+    return np.clip(value * (excess(prior / worth) - excess((prior + claim) / worth)) / claim, 0.0, 1.0)
 
 
 def _paid(net: np.ndarray, value: np.ndarray, prior: np.ndarray, claim: np.ndarray) -> np.ndarray:
