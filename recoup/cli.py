@@ -70,7 +70,7 @@ def ingest(file: Path, source: Source, feed: str | None = None) -> None:
 @app.command()
 def train(model: str, source: str | None = None, as_of: Day = None, trials: int = 12, seed: Seed = 7) -> None:
     """Tune, fit, evaluate, explain, track and register a model: recovery or contact."""
-    from recoup.tables import metrics_table
+    from recoup.tables import coverage_table, metrics_table
     from training.train import TASKS
     from training.train import train as job
 
@@ -79,6 +79,8 @@ def train(model: str, source: str | None = None, as_of: Day = None, trials: int 
     home = homes.current()
     trained, version = job(model, home, source=source, as_of=day_end(as_of), trials=trials, seed=seed, progress=say)
     print(metrics_table(trained.metrics))
+    if coverage := version.package.card.coverage:
+        print(coverage_table(coverage))
     print(f"registered {version.label}, run {version.run_id}; plots in {home.reports / 'training' / model}")
 
 

@@ -11,6 +11,23 @@ def metrics_table(metrics: dict[str, dict[str, float]]) -> str:
     return "\n".join([head, *rows])
 
 
+def coverage_table(coverage: dict[str, float]) -> str:
+    """Return how often the 90 % intervals held, overall and by slice, one dimension a line.
+
+    Examples
+    --------
+    >>> print(coverage_table({"all": 0.91, "grade A": 0.9, "grade B": 0.92}))
+    90 % intervals held 91.0 %
+      grade: A 90.0 %, B 92.0 %
+    """
+    lines: dict[str, list[str]] = {}
+    for name, share in coverage.items():
+        dimension, _, part = name.partition(" ")
+        lines.setdefault(dimension, []).append(f"{part} {share:.1%}".replace("%", " %"))
+    whole = lines.pop("all")[0].strip()
+    return "\n".join([f"90 % intervals held {whole}", *[f"  {name}: {', '.join(of)}" for name, of in lines.items()]])
+
+
 def portfolio_table(portfolio: dict[str, Any]) -> str:
     """Return a portfolio's totals, what to bid and what can be lost, currency by currency, and its warnings."""
     lines = [line for row in portfolio["by_currency"] for line in _currency_lines(row)]

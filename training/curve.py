@@ -3,18 +3,18 @@
 Vintages of every age count, each for what it has lived through: the mean increments between horizons
 are chained, as a chain ladder does with claims (Mack 1993, doi:10.2143/AST.23.2.2005092, in its
 additive form). A model that predicts multiples of this curve need not learn time anew in every leaf.
-Beyond the longest horizon lived the increments go on falling as the last two did: exponential decay,
-the usual tail of a chain ladder (Clark 2003, "LDF curve-fitting and stochastic reserving").
+Beyond the longest horizon lived the increments go on falling as they did: exponential decay, a usual
+tail of a chain ladder (Clark 2003, "LDF curve-fitting and stochastic reserving").
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 _LEAST = 1e-6
-_SLOWEST = np.log(2) / 36
+_SLOWEST = float(np.log(2) / 36)
 """Slowest decay that is believed, per month: increments halve every three years."""
 
 
@@ -28,10 +28,14 @@ class HorizonCurve:
         Months ahead, rising; what lies beyond the last is extrapolated.
     shares : ndarray, shape (k,)
         Share of what is owed, rising.
+    rate, decay : float
+        Share that comes in per month after the last horizon, and how fast that falls, per month.
     """
 
     horizons: np.ndarray
     shares: np.ndarray
+    rate: float = 0.0
+    decay: float = _SLOWEST
 
     @classmethod
     def fit(cls, rows: pl.DataFrame) -> "HorizonCurve":
@@ -49,44 +53,45 @@ class HorizonCurve:
             .sort("horizon_months_asked")
             .with_columns(pl.col("target").diff().over("entity").fill_null(pl.col("target")).alias("step"))
             .group_by("horizon_months_asked", maintain_order=True)
-            .agg(pl.col("step").mean())
+            .agg(pl.col("step").mean(), pl.len())
         )
-        shares = np.maximum(steps["step"].to_numpy().cumsum(), _LEAST)
-        return cls(steps["horizon_months_asked"].to_numpy(), shares)
+        horizons, increments, count = (steps[name].to_numpy() for name in ("horizon_months_asked", "step", "len"))
+        return cls(horizons, np.maximum(increments.cumsum(), _LEAST), *_tail(horizons, increments, count))
 
     def at(self, months: np.ndarray) -> np.ndarray:
         """Return the mean share at horizons (months): straight between those known, extrapolated beyond.
 
         Examples
         --------
-        >>> curve = HorizonCurve(np.array([12.0, 24.0]), np.array([0.04, 0.05]))
-        >>> curve.at(np.array([6, 12, 18, 24, 36])).round(4).tolist()
-        [0.02, 0.04, 0.045, 0.05, 0.0527]
-        >>> HorizonCurve(np.array([120.0]), np.array([0.1])).at(np.array([60, 240])).round(4).tolist()
-        [0.05, 0.1]
+        >>> curve = HorizonCurve(np.array([12.0, 24.0]), np.array([0.04, 0.05]), rate=0.0005, decay=0.05)
+        >>> curve.at(np.array([6, 12, 18, 24, 36, 1200])).round(4).tolist()
+        [0.02, 0.04, 0.045, 0.05, 0.0545, 0.06]
         """
-        rate, decay = self._tail
         beyond = np.maximum(np.asarray(months) - self.horizons[-1], 0.0)
         known = np.interp(months, [0.0, *self.horizons], [_LEAST, *self.shares])
-        return known - rate / decay * np.expm1(-decay * beyond)
-
-    @cached_property
-    def _tail(self) -> tuple[float, float]:
-        """Return what comes in per month after the last horizon, and how fast it decays, per month."""
-        if len(self.horizons) < 2:
-            return 0.0, _SLOWEST
-        edges, shares = np.array([0.0, *self.horizons])[-3:], np.array([0.0, *self.shares])[-3:]
-        before, last = np.diff(shares) / np.diff(edges)
-        if last <= 0:
-            return 0.0, _SLOWEST
-        decay = max(np.log(max(before, last) / last) / ((edges[2] - edges[0]) / 2), _SLOWEST)
-        return last * np.exp(-decay * (edges[2] - edges[1]) / 2), decay
+        return known - self.rate / self.decay * np.expm1(-self.decay * beyond)
 
     @classmethod
-    def from_card(cls, card: dict[str, list[float]]) -> "HorizonCurve":
+    def from_card(cls, card: dict[str, Any]) -> "HorizonCurve":
         """Read what `to_card` wrote."""
-        return cls(np.array(card["horizons"]), np.array(card["shares"]))
+        return cls(np.array(card["horizons"]), np.array(card["shares"]), card["rate"], card["decay"])
 
-    def to_card(self) -> dict[str, list[float]]:
-        """Return plain lists."""
-        return {"horizons": self.horizons.tolist(), "shares": self.shares.tolist()}
+    def to_card(self) -> dict[str, Any]:
+        """Return plain lists and numbers."""
+        return asdict(self) | {"horizons": self.horizons.tolist(), "shares": self.shares.tolist()}
+
+
+def _tail(horizons: np.ndarray, increments: np.ndarray, count: np.ndarray) -> tuple[float, float]:
+    """Return rate and decay after the last horizon, from the line through the logarithms of the monthly rates.
+
+    A horizon weighs as much as the loans that lived it. Fewer than two increments show no decay: no tail.
+    """
+    edges = np.array([0.0, *horizons])
+    paid = increments > 0
+    if paid.sum() < 2:
+        return 0.0, _SLOWEST
+    rates, middles = (increments / np.diff(edges))[paid], ((edges[1:] + edges[:-1]) / 2)[paid]
+    slope, _ = np.polyfit(middles, np.log(rates), 1, w=np.sqrt(count[paid]))
+    decay = max(-float(slope), _SLOWEST)
+    level = np.average(np.log(rates) + decay * middles, weights=count[paid])
+    return float(np.exp(level - decay * horizons[-1])), decay

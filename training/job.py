@@ -37,6 +37,8 @@ class Trained:
     test : polars.DataFrame
         ``realised``, ``score`` and ``weight`` of those rows; where the model has intervals also ``lower``,
         ``upper`` and what `training.coverage` slices by.
+    rows : polars.DataFrame
+        The labelled rows.
     search : dict
         What Optuna did.
     """
@@ -44,6 +46,7 @@ class Trained:
     package: ModelPackage
     metrics: dict[str, dict[str, float]]
     test: pl.DataFrame
+    rows: pl.DataFrame
     search: dict[str, Any]
 
 
@@ -117,7 +120,7 @@ class _Job:
         self.progress("final fit and explanation table")
         final = self._package(np.ones(learner.rows.height, bool), found.parameters, card)
         search = {"trials": found.trials, "pruned": found.pruned, "validation_loss": found.loss}
-        return Trained(final, metrics, test, search)
+        return Trained(final, metrics, test, learner.rows, search)
 
     def _card(self, parameters: dict[str, Any], door: FeatureDoor) -> Card:
         rows, learner = self.learner.rows, self.learner

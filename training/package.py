@@ -21,6 +21,7 @@ from catboost import CatBoost, Pool
 from features.errors import RecoupError
 from training.curve import HorizonCurve
 from training.distribution import Distribution
+from training.leaf_scores import LeafScores
 from training.leaf_shap import LeafShap
 from training.outlook import Outlook
 
@@ -73,7 +74,7 @@ class Card:
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     population: dict[str, Any] = field(default_factory=dict)
-    curve: dict[str, list[float]] = field(default_factory=dict)
+    curve: dict[str, Any] = field(default_factory=dict)
     distribution: dict[str, list[Any]] = field(default_factory=dict)
     extrapolated_beyond: float | None = None
     coverage: dict[str, float] = field(default_factory=dict)
@@ -196,9 +197,47 @@ class ModelPackage:
         curve = np.column_stack(
             [self.scores(frame.with_columns(pl.lit(h).alias("horizon_months")), threads) for h in horizons]
         )
-        spread = self._spread(frame, threads)
+        return self._outlook(curve, self._spread(frame, threads))
+
+    def appraise(self, frame: pl.DataFrame, count: int, threads: int = 1) -> tuple[Outlook, np.ndarray, Floats]:
+        """Return the `outlook` of many loans and their ultimate `reasons`, in one walk of the trees.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame, shape (n, features)
+            Inputs of a recovery model at the ultimate horizon, categories without null.
+        count : int
+            How many reasons.
+        threads : int
+
+        Returns
+        -------
+        outlook : Outlook
+        places : ndarray of int, shape (n, count)
+            The inputs that move each loan's ultimate recovery most.
+        moves : ndarray, shape (n, count)
+            How much, as shares of what is owed.
+        """
+        horizons = self._distribution.horizons
+        explained, spread = self._many
+        raw, places, moves = explained.over("horizon_months", horizons, frame, count, threads)
+        average = self._curve.at(horizons)
+        curve, base = self._linked(raw, average), self._linked(self.shap.base, average)
+        moves *= self._chord(raw[:, -1], curve[:, -1], base[-1], average[-1])[:, None]
+        spreads, _, _ = spread.over("horizon_months", horizons[-1:], frame, 0, threads)
+        return self._outlook(curve, spreads[:, 0]), places, moves
+
+    def _outlook(self, curve: Floats, spread: Floats) -> Outlook:
         upper = np.maximum(self._distribution.upper(spread), curve)
+        horizons = tuple(self._distribution.horizons.tolist())
         return Outlook(horizons, curve, np.zeros_like(curve), upper, self._distribution.group(spread))
+
+    @cached_property
+    def _many(self) -> tuple[LeafScores, LeafScores]:
+        """What walks the trees of model and spread for many loans."""
+        if self.spread is None:
+            raise RecoupError(f"the {self.card.name} model has no spread: train it again")
+        return LeafScores.of(self.model, self.shap), LeafScores.unexplained(self.spread)
 
     @property
     def shapes(self) -> Floats:

@@ -5,13 +5,14 @@ from pathlib import Path
 import matplotlib
 import polars as pl
 
+from training import curve_plot
 from training.job import Trained
 
 _SHOWN_ROWS = 2_000
 
 
 def save(trained: Trained, folder: Path) -> list[Path]:
-    """Write the calibration and SHAP summary plots.
+    """Write the calibration and SHAP summary plots, and the average curve of a model that has one.
 
     Returns
     -------
@@ -19,10 +20,13 @@ def save(trained: Trained, folder: Path) -> list[Path]:
         PNG files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [
+    plots = [
         calibration(trained, folder / "calibration.png"),
         shap_summary(trained, folder / "shap_summary.png"),
     ]
+    if trained.package.card.curve:
+        plots.append(curve_plot.save(trained.rows, folder / "curve.png"))
+    return plots
 
 
 def calibration(trained: Trained, path: Path) -> Path:
