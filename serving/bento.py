@@ -4,19 +4,20 @@ A Bento holds the code of the floors it needs, the lock, and one model package u
 reads features and writes its journal in the ``RECOUP_HOME`` of where it runs.
 """
 
-import contextlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from features import home as homes
 from features.errors import RecoupError
 from features.home import Home
-from training.package import ModelPackage
-from training.registry import Registered
+
+if TYPE_CHECKING:
+    from training.package import ModelPackage
+    from training.registry import Registered
 
 SERVICES = {
     "recovery": ("recoup_pricing", "serving.pricing_service:PricingService"),
@@ -26,7 +27,7 @@ _CODE = ("features", "training", "serving")
 _MODEL = "model"
 
 
-def build(home: Home, registered: Registered) -> str:
+def build(home: Home, registered: "Registered") -> str:
     """Build the Bento that serves a model version, unless it was built already.
 
     Parameters
@@ -65,7 +66,7 @@ def path(home: Home, tag: str) -> Path:
     return Path(_bentoml(home).bentos.get(tag).path)
 
 
-def contents() -> tuple[Home, ModelPackage, str]:
+def contents() -> tuple[Home, "ModelPackage", str]:
     """Return the home, the model package and the model's label of the Bento that runs this code.
 
     Raises
@@ -76,26 +77,13 @@ def contents() -> tuple[Home, ModelPackage, str]:
     folder = Path(__file__).parents[1] / _MODEL
     if not folder.is_dir():
         raise RecoupError("no model beside the code: build a Bento with `recoup build` and serve that")
+    from training.package import ModelPackage
+
     label = json.loads((folder / "label.json").read_text())
     return homes.current(), ModelPackage.load(folder), label
 
 
-@contextlib.contextmanager
-def answering() -> Iterator[None]:
-    """Answer what the caller can mend as a client error, and what we must mend as unavailable."""
-    from bentoml.exceptions import NotFound, ServiceUnavailable
-
-    from serving.scoring import UnknownLoan
-
-    try:
-        yield
-    except UnknownLoan as error:
-        raise NotFound(str(error)) from error
-    except RecoupError as error:
-        raise ServiceUnavailable(str(error)) from error
-
-
-def _stage(context: Path, registered: Registered) -> None:
+def _stage(context: Path, registered: "Registered") -> None:
     root = Path(__file__).parents[1]
     for name in _CODE:
         shutil.copytree(root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))

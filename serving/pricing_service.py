@@ -1,27 +1,12 @@
-"""The pricing Bento: values of loans. Only wires; see `serving.pricing.answers`."""
+"""The pricing Bento. Only wires; see `serving.pricing.application`."""
 
-from typing import Any, cast
-
-import bentoml
-
-from serving import bento
-from serving.auth import BearerKey
-from serving.pricing.answers import Pricing
-from serving.schemas import PriceRequest, PriceResponse
+from serving.http.asgi_service import AsgiService
 
 
-@bentoml.service(name="recoup_pricing", traffic={"timeout": 30})
-class PricingService:
-    """Expected recovery, its interval, price and reasons of loans in the online store."""
+class Pricing:
+    """Expected recovery, its interval, price and reasons of loans; prices of tapes."""
 
-    def __init__(self) -> None:
-        self._pricing = Pricing(*bento.contents())
-
-    @bentoml.api(route="/price")
-    def price(self, request: PriceRequest, /) -> PriceResponse:
-        """Value loans by id."""
-        with bento.answering():
-            return self._pricing.price(request)
+    application = "serving.pricing.application"
 
 
-cast(bentoml.Service[Any], PricingService).add_asgi_middleware(BearerKey)
+PricingService = AsgiService(name="recoup_pricing", inner=Pricing, config={"workers": 1})

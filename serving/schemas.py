@@ -1,18 +1,30 @@
 """What the services are asked and what they answer."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from features.feeds.contacts import CHANNELS, POINT_KINDS
 
-_EXAMPLE = "L0000001"
+_LOAN = "L0000001"
+_MOMENT = "2025-12-31T23:59:59Z"
+_SCORED: dict[str, Any] = {
+    "decision_id": "20260101-5f9f0b1a7c5e2d9a108b0e3f6c4dd24a", "loan_id": _LOAN, "model_version": "recovery/3",
+    "base_effect": 41.2, "other_effect": 0.4, "stale": {},
+    "reasons": [{"feature": "months_since_default", "about": "age of the debt", "value": 31.5, "effect": -12.1}],
+    "features_known_at": {"asset": "2025-11-30T00:00:00Z"},
+}  # fmt: skip
 
 
 class Asked(BaseModel):
     """A request; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [fields]})
 
 
 def asked_moment(moment: datetime | None) -> datetime:
@@ -23,7 +35,9 @@ def asked_moment(moment: datetime | None) -> datetime:
 class PriceRequest(Asked):
     """Which loans to value, and as of when."""
 
-    loan_ids: list[str] = Field(min_length=1, max_length=1000, examples=[[_EXAMPLE]])
+    model_config = _example(loan_ids=[_LOAN], moment=_MOMENT)
+
+    loan_ids: list[str] = Field(min_length=1, max_length=1000)
     moment: AwareDatetime | None = Field(None, description="as of when; now if not given")
 
 
@@ -52,6 +66,15 @@ class Answered(BaseModel):
     stale: dict[str, datetime] = Field(description="marts last materialized too long ago, and when, UTC")
 
 
+class AtHorizon(BaseModel):
+    """Cumulative recovery by a number of months ahead, and its 90 % interval: shares of what is owed."""
+
+    months: int
+    rate: float
+    lower: float
+    upper: float
+
+
 class PricedLoan(Answered):
     """A loan's value; money is in ``currency``, rates are shares of what is still owed."""
 
@@ -60,6 +83,7 @@ class PricedLoan(Answered):
     recovery_rate: float
     recovery_rate_lower: float
     recovery_rate_upper: float
+    outlook: list[AtHorizon] = Field(description="the last is the ultimate")
     expected_recovery: float
     npv: float
     price: float
@@ -68,13 +92,22 @@ class PricedLoan(Answered):
 class PriceResponse(BaseModel):
     """The loans in the order asked."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"loans": [_SCORED | {
+        "currency": "USD", "owed": 790.6, "recovery_rate": 0.1, "recovery_rate_lower": 0.0,
+        "recovery_rate_upper": 0.29, "expected_recovery": 79.06, "npv": 48.2, "price": 48.2,
+        "outlook": [{"months": 12, "rate": 0.04, "lower": 0.0, "upper": 0.17},
+                    {"months": 120, "rate": 0.1, "lower": 0.0, "upper": 0.29}],
+    }]}]})  # fmt: skip
+
     loans: list[PricedLoan]
 
 
 class ContactRequest(Asked):
     """The attempt whose chance is asked."""
 
-    loan_id: str = Field(examples=[_EXAMPLE])
+    model_config = _example(loan_id=_LOAN, channel="call", point_kind="mobile", moment=_MOMENT)
+
+    loan_id: str
     channel: str = Field("call", pattern=f"^({'|'.join(CHANNELS)})$")
     point_kind: str = Field("mobile", pattern=f"^({'|'.join(POINT_KINDS)})$")
     moment: AwareDatetime | None = Field(None, description="when the attempt would be made; now if not given")
@@ -83,6 +116,8 @@ class ContactRequest(Asked):
 class ContactChance(Answered):
     """The chance that the attempt reaches the debtor in person."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_SCORED | {"channel": "call", "chance": 0.21}]})
+
     channel: str
     chance: float
 
@@ -90,7 +125,9 @@ class ContactChance(Answered):
 class NextContactRequest(Asked):
     """The loan to work, from when on."""
 
-    loan_id: str = Field(examples=[_EXAMPLE])
+    model_config = _example(loan_id=_LOAN, moment=_MOMENT, most=3)
+
+    loan_id: str
     moment: AwareDatetime | None = Field(None, description="start of the 24 hours looked at; now if not given")
     most: int = Field(3, ge=1, le=20, description="how many slots to offer")
 
@@ -119,6 +156,11 @@ class Refusal(BaseModel):
 
 class NextContactResponse(BaseModel):
     """Lawful slots, best first, and what was refused."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"slots": [_SCORED | {
+        "channel": "call", "point_kind": "mobile", "planned_at": "2026-01-01T15:00:00Z", "local_hour": 10.0,
+        "chance": 0.21, "added_value": 3.1, "cost": 0.6, "net_value": 2.5, "currency": "USD",
+    }], "refused": [{"channel": "call", "clause": "12 CFR 1006.6(b)", "slots": 11}]}]})  # fmt: skip
 
     slots: list[Slot]
     refused: list[Refusal]

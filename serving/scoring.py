@@ -13,13 +13,10 @@ import polars as pl
 from features.errors import RecoupError
 from features.store import OnlineRows
 from serving.journal import Journal
+from serving.refusals import UnknownLoan
 from training.package import Explained, ModelPackage
 
 REASONS = 5
-
-
-class UnknownLoan(RecoupError):
-    """The online store has never seen an id."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +188,6 @@ def require_known(subjects: list[str], rows: OnlineRows) -> None:
     UnknownLoan
         Naming the first of them.
     """
-    for subject, unknown in zip(subjects, rows.unknown, strict=True):
+    for row, (subject, unknown) in enumerate(zip(subjects, rows.unknown, strict=True)):
         if unknown:
-            raise UnknownLoan(
-                f"loan {subject!r} is not in the online store: is the id right, and was the store "
-                "materialized after the loan came in?"
-            )
+            raise UnknownLoan(subject, row)

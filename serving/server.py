@@ -13,7 +13,8 @@ import httpx
 
 from features.errors import RecoupError
 from features.home import Home
-from serving import auth, bento
+from serving import bento
+from serving.auth import KeyRing
 from training import registry
 
 _START_SECONDS = 90
@@ -48,14 +49,14 @@ def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:
     Raises
     ------
     RecoupError
-        When the port is taken, or no API key is set.
+        When the port is taken, or there is no key that anybody could ask with.
     """
-    auth.api_key()
+    KeyRing(home).require_any()
     check_port(port)
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
         "RECOUP_HOME": str(home.root),
-        "BENTOML_HOME": str(home.bentoml),
+        "BENTOML_HOME": str(home.bentoml / "serving" / tag.split(":")[0]),  # BentoML empties its metrics there
         "BENTOML_DO_NOT_TRACK": "True",
     }
     command = [sys.executable, "-m", "bentoml", "serve", str(bento.path(home, tag)), "--port", str(port)]
@@ -74,15 +75,18 @@ def wait_ready(process: subprocess.Popen, port: int, log: Path) -> None:
     RecoupError
         When it ends, or is not ready in time; with the last lines of its log.
     """
-    deadline = time.monotonic() + _START_SECONDS
+    deadline, why = time.monotonic() + _START_SECONDS, "no answer"
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200:
+            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2)
+            if answer.status_code == 200:
                 return
+            why = answer.json()["detail"]
         except httpx.TransportError:
-            time.sleep(0.2)
+            pass
+        time.sleep(0.1)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise RecoupError(f"the service on port {port} did not start; the end of {log}:\n{tail}")
+    raise RecoupError(f"the service on port {port} did not start: {why}; the end of {log}:\n{tail}")
 
 
 @contextmanager

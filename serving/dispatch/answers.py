@@ -6,6 +6,7 @@ from datetime import date, datetime
 import polars as pl
 
 from features.home import Home
+from features.online import NOBODY
 from features.store import FeatureDoor, OnlineRows
 from serving.dispatch import attempt_value
 from serving.dispatch.attempt_value import AttemptValue
@@ -31,6 +32,18 @@ class Contacting:
         self._scorer = Scorer(package, label, Journal(home))
         self._estimated: tuple[date, AttemptValue] | None = None
 
+    def warm(self) -> None:
+        """Read and score an attempt on a loan that there is not, so that the first question finds all in place.
+
+        Raises
+        ------
+        RecoupError
+            When the store was never filled.
+        """
+        package = self._scorer.package
+        package.explain(self._rows(ContactRequest.model_validate({"loan_id": NOBODY})).frame)
+        assert package.fingerprint
+
     def chance(self, request: ContactRequest) -> ContactChance:
         """Return the chance that one attempt reaches the debtor in person.
 
@@ -41,12 +54,7 @@ class Contacting:
         RecoupError
             When the store was never filled, or the journal cannot be written.
         """
-        asked = pl.DataFrame({"loan_id": [request.loan_id]}).with_columns(
-            pl.lit(asked_moment(request.moment)).alias("moment"),
-            pl.lit(request.channel).alias("channel_asked"),
-            pl.lit(request.point_kind).alias("point_kind_asked"),
-        )
-        rows = self._door.online(self._scorer.package.card.service, asked)
+        rows = self._rows(request)
         require_known([request.loan_id], rows)
         explained = self._scorer.package.explain(rows.frame)
         context = {"channel": request.channel, "point_kind": request.point_kind}
@@ -60,8 +68,10 @@ class Contacting:
         ------
         UnknownLoan
             When the store has never seen the loan.
+        NoCase
+            When the loan is not charged off yet, or no case any more.
         RecoupError
-            When the loan is no case any more, or the journal cannot be written.
+            When the journal cannot be written.
         """
         moment = asked_moment(request.moment)
         read: list[OnlineRows] = []
@@ -86,6 +96,14 @@ class Contacting:
                 decision = self._scorer.decide("next_contact", request.loan_id, rows, row, 1.0, explained, context)
                 slots.append(Slot.model_validate(slot | carried(request.loan_id, decision)))
         return NextContactResponse.model_validate({"slots": slots, "refused": refused})
+
+    def _rows(self, request: ContactRequest) -> OnlineRows:
+        asked = pl.DataFrame({"loan_id": [request.loan_id]}).with_columns(
+            pl.lit(asked_moment(request.moment)).alias("moment"),
+            pl.lit(request.channel).alias("channel_asked"),
+            pl.lit(request.point_kind).alias("point_kind_asked"),
+        )
+        return self._door.online(self._scorer.package.card.service, asked)
 
     def _values(self, moment: datetime) -> AttemptValue:
         """Return what an attempt adds, estimated once a day from what the lake holds."""

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import polars as pl
 
-from features.errors import RecoupError
 from features.store import FeatureDoor
 from serving.dispatch import candidates, valuing
 from serving.dispatch.attempt_value import AttemptValue
 from serving.dispatch.planning import Capacities
+from serving.refusals import NoCase
 from training.package import ModelPackage
 
 
@@ -56,12 +56,12 @@ def next_contact(door: FeatureDoor, package: ModelPackage, values: AttemptValue,
 
     Raises
     ------
-    RecoupError
+    NoCase
         When the loan is unknown, or nothing is owed on it any more.
     """
     case = candidates.cases(door, moment, loan_id)
     if case.is_empty():
-        raise RecoupError(f"{loan_id} is no case by {moment:%Y-%m-%d %H:%M}: not charged off, paid or settled")
+        raise NoCase(f"{loan_id} is no case by {moment:%Y-%m-%d %H:%M}: not charged off, paid or settled")
     slots = (capacities or Capacities.load()).slots(moment)
     told = candidates.judged(door, case, slots, moment)
     parts = [

@@ -1,14 +1,18 @@
 """What the pricing service does, apart from HTTP: read features, value, journal, answer."""
 
+from typing import Any
+
+import numpy as np
 import polars as pl
 
 from features.home import Home
+from features.online import NOBODY
 from features.store import FeatureDoor, OnlineRows
 from serving.journal import Journal
 from serving.pricing import valuation
 from serving.schemas import PricedLoan, PriceRequest, PriceResponse, asked_moment
 from serving.scoring import Scorer, carried, require_known
-from training.outlook import ULTIMATE
+from training.outlook import ULTIMATE, Outlook
 from training.package import ModelPackage
 
 
@@ -38,7 +42,8 @@ class Pricing:
         valued = valuation.value(package.outlook(rows.frame), owed, self._given, explained.scores)
         answers = []
         for row, loan_id in enumerate(request.loan_ids):
-            value = {name: float(column[row]) for name, column in valued.columns().items()}
+            value: dict[str, Any] = {name: float(column[row]) for name, column in valued.columns().items()}
+            value |= {"outlook": _outlook(valued.outlook, row)}
             context = {"value": value, "assumptions": self._given.model_dump()}
             decision = self._scorer.decide("price", loan_id, rows, row, float(owed[row]), explained, context)
             answers.append(
@@ -50,11 +55,37 @@ class Pricing:
             )
         return PriceResponse(loans=answers)
 
+    def warm(self) -> None:
+        """Read and value a loan that there is not, so that the first question finds all in place.
+
+        Raises
+        ------
+        RecoupError
+            When the store was never filled.
+        """
+        rows = self._rows(PriceRequest(loan_ids=[NOBODY], moment=None))
+        package = self._scorer.package
+        explained = package.explain(rows.frame)
+        valuation.value(package.outlook(rows.frame), np.zeros(1), self._given, explained.scores)
+        assert package.fingerprint
+
     def _read(self, request: PriceRequest) -> OnlineRows:
+        rows = self._rows(request)
+        require_known(request.loan_ids, rows)
+        return rows
+
+    def _rows(self, request: PriceRequest) -> OnlineRows:
         asked = pl.DataFrame({"loan_id": request.loan_ids}).with_columns(
             pl.lit(asked_moment(request.moment)).alias("moment"),
             pl.lit(ULTIMATE).alias("horizon_months_asked"),
         )
-        rows = self._door.online(self._scorer.package.card.service, asked, also=["asset:currency"])
-        require_known(request.loan_ids, rows)
-        return rows
+        return self._door.online(self._scorer.package.card.service, asked, also=["asset:currency"])
+
+
+def _outlook(outlook: Outlook, row: int) -> list[dict[str, float]]:
+    return [
+        {"months": int(months), "rate": float(rate), "lower": float(lower), "upper": float(upper)}
+        for months, rate, lower, upper in zip(
+            outlook.horizons, outlook.curve[row], outlook.lower[row], outlook.upper[row], strict=True
+        )
+    ]

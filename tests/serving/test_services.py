@@ -1,16 +1,24 @@
 """Both Bentos, built from the registry and served over HTTP."""
 
 import json
-import os
 import socket
+import subprocess
+import sys
+from datetime import timedelta
+from itertools import pairwise
 
 import httpx
+import polars as pl
 import pytest
+from jsonschema import Draft202012Validator
 
 from features.errors import RecoupError
+from features.lake import Lake
 from serving import bento, server
+from serving.auth import KeyRing
 from serving.journal import Journal
 from serving.scoring import replay
+from tests.serving.described import described_client
 from training import registry
 
 KEY = "a key for the tests' services"
@@ -19,22 +27,21 @@ ROUTES = {
     "recovery": ("/price", {"loan_ids": ["L0000007", "L0001500"], "moment": MOMENT}),
     "contact": ("/chance", {"loan_id": "L0000007", "channel": "call", "moment": MOMENT}),
 }
+SCOPES = {"recovery": "price", "contact": "dispatch"}
 
 
 @pytest.fixture(scope="module", params=list(ROUTES))
 def served(request, worked):
-    """One service: its model's name, its address, and a client that has the key."""
-    before = os.environ.get("RECOUP_API_KEY")
-    os.environ["RECOUP_API_KEY"] = KEY
-    tag = bento.build(worked, registry.load(worked, request.param))
-    with (
-        server.running(worked, tag, server.free_port()) as url,
-        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as client,
-    ):
-        yield request.param, client
-    os.environ.pop("RECOUP_API_KEY")
-    if before is not None:
-        os.environ["RECOUP_API_KEY"] = before
+    """One service: its model's name, and a client that has the key and checks answers against the description."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECOUP_API_KEY", KEY)
+        patch.setenv("RECOUP_MAX_BODY_BYTES", "20000")
+        tag = bento.build(worked, registry.load(worked, request.param))
+        with (
+            server.running(worked, tag, server.free_port()) as url,
+            described_client(url, KEY) as client,
+        ):
+            yield request.param, client
 
 
 def answers(name, client):
@@ -52,6 +59,19 @@ def test_reasons_and_base_add_up_to_the_score(served):
         assert len(answer["reasons"]) == 5 and all(reason["about"] for reason in answer["reasons"])
 
 
+def test_a_price_comes_with_its_curve_and_intervals(served):
+    name, client = served
+    if name != "recovery":
+        pytest.skip("the pricing service alone answers curves")
+    for loan in answers(name, client):
+        curve = loan["outlook"]
+        assert [point["months"] for point in curve] == sorted({point["months"] for point in curve})
+        assert all(0 <= point["lower"] <= point["rate"] <= point["upper"] <= 1 for point in curve)
+        assert all(early["rate"] <= late["rate"] for early, late in pairwise(curve))
+        ultimate = [curve[-1][side] for side in ("rate", "lower", "upper")]
+        assert ultimate == [loan[f"recovery_rate{side}"] for side in ("", "_lower", "_upper")]
+
+
 def test_a_decision_is_journalled_and_replays_to_the_same_bits(served, worked):
     name, client = served
     for answer in answers(name, client):
@@ -60,6 +80,8 @@ def test_a_decision_is_journalled_and_replays_to_the_same_bits(served, worked):
         again = replay(record, registry.load(worked, name).package)
         assert again.same_score and again.same_contributions
         assert again.score == answer["recovery_rate" if name == "recovery" else "chance"]
+        if name == "recovery":
+            assert record["value"]["outlook"] == answer["outlook"]
 
 
 def test_the_service_says_since_when_features_stand_and_which_are_stale(served):
@@ -71,26 +93,107 @@ def test_the_service_says_since_when_features_stand_and_which_are_stale(served):
     assert {"asset", "contact"} <= set(stale)
 
 
-def test_nothing_but_health_answers_without_the_key(served):
+def test_nothing_but_health_answers_without_a_key(served):
     name, client = served
     route, body = ROUTES[name]
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}):
+    for shown in (None, "Bearer wrong", KEY, f"Basic {KEY}", "Bearer", f"Bearer {KEY} {KEY}"):
+        headers = {"Authorization": shown} if shown else {}
         bare = httpx.post(f"{client.base_url}{route}", json=body, headers=headers)
-        assert bare.status_code == 401
-    assert httpx.get(f"{client.base_url}/docs.json").status_code == 401
-    assert httpx.get(f"{client.base_url}/readyz").status_code == 200
+        assert bare.status_code == 401 and bare.headers["WWW-Authenticate"] == "Bearer"
+        assert bare.headers["Content-Type"] == "application/problem+json"
+    for path in ("/openapi.json", "/metrics", "/nowhere", "/portfolio/1"):
+        assert httpx.get(f"{client.base_url}{path}").status_code == 401
+    for path in ("/healthz", "/livez", "/readyz"):
+        assert httpx.get(f"{client.base_url}{path}").status_code == 200
 
 
-def test_bad_requests_name_the_field(served):
+def test_a_key_made_while_serving_opens_its_scope_until_it_is_revoked(served, worked):
     name, client = served
     route, body = ROUTES[name]
-    unknown = {"loan_ids": ["L404"]} if name == "recovery" else {"loan_id": "L404"}
-    missing = client.post(route, json=body | unknown)
-    assert missing.status_code == 404 and "L404" in missing.text and "materialized" in missing.text
-    for wrong in ({**body, "surprise": 1}, {**body, "moment": "yesterday"}):
-        refused = client.post(route, json=wrong)
-        assert refused.status_code == 400
-        assert ("surprise" if "surprise" in wrong else "moment") in refused.text
+    ring = KeyRing(worked)
+    (made, shown), (_, other) = ring.make([SCOPES[name]], None), ring.make(["explain"], None)
+
+    def status(key):
+        return client.post(route, json=body, headers={"Authorization": f"Bearer {key}"}).status_code
+
+    assert (status(shown), status(other)) == (200, 403)
+    ring.revoke(made.id)
+    assert (status(shown), status(other)) == (401, 403)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"surprise": 1}, "#/surprise"),
+        ({"moment": "yesterday"}, "#/moment"),
+        ({"moment": "2025-12-31T23:59:59"}, "#/moment"),
+        ({"loan_ids": [], "loan_id": 7}, "#/loan_id"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_field_without_its_value(served, wrong, pointer):
+    name, client = served
+    route, body = ROUTES[name]
+    refused = client.post(route, json=body | wrong)
+    assert refused.status_code == 422
+    assert any(fault["pointer"].startswith(pointer) for fault in refused.json()["errors"])
+    assert "yesterday" not in refused.text
+
+
+def test_unknown_loans_are_refused_by_their_place(served):
+    name, client = served
+    route, body = ROUTES[name]
+    unknown = {"loan_ids": ["L0000007", "L404"]} if name == "recovery" else {"loan_id": "L404"}
+    refused = client.post(route, json=body | unknown)
+    assert refused.status_code == 404 and "materialized" in refused.text and "L404" not in refused.text
+    assert refused.json()["errors"][0]["pointer"] == ("#/loan_ids/1" if name == "recovery" else "#/loan_id")
+
+
+def test_bodies_that_are_too_long_or_of_another_kind_are_refused(served):
+    name, client = served
+    route, body = ROUTES[name]
+    long = json.dumps(body | {"padding": "x" * 20_000}).encode()
+    told = client.post(route, content=long, headers={"Content-Type": "application/json"})
+    streamed = client.post(route, content=iter([long]), headers={"Content-Type": "application/json"})
+    assert (told.status_code, streamed.status_code) == (413, 413)
+    assert client.post(route, content=json.dumps(body).encode()).status_code == 415
+    broken = client.post(route, content=b'{"loan', headers={"Content-Type": "application/json"})
+    assert broken.status_code == 422 and broken.json()["errors"][0]["pointer"] == "#"
+    assert client.get(route).status_code == 405
+    if name == "recovery":
+        many = client.post(route, json=body | {"loan_ids": ["L"] * 1001})
+        assert many.status_code == 422 and many.json()["errors"][0]["pointer"] == "#/loan_ids"
+
+
+def test_metrics_count_answers_by_route_and_status(served):
+    name, client = served
+    route, body = ROUTES[name]
+
+    def counted(status):
+        want = f'recoup_answers_total{{method="POST",route="{route}",status="{status}"}} '
+        found = [line for line in client.get("/metrics").text.splitlines() if line.startswith(want)]
+        return float(found[0].removeprefix(want)) if found else 0.0
+
+    before = counted(200), counted(422)
+    client.post(route, json=body)
+    client.post(route, json={})
+    assert (counted(200), counted(422)) == (before[0] + 1, before[1] + 1)
+    client.get("/made-up-path")
+    assert "made-up-path" not in client.get("/metrics").text
+
+
+def test_every_example_of_the_description_fits_what_it_stands_for(served):
+    _, client = served
+    description = client.get("/openapi.json").json()
+    schemas = description["components"]["schemas"]
+    shown = {name: schema["examples"][0] for name, schema in schemas.items() if "examples" in schema}
+    for name, example in shown.items():
+        whole = schemas[name] | {"components": {"schemas": schemas}}
+        Draft202012Validator(whole).validate(example)
+    for path, methods in description["paths"].items():
+        held = methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json")
+        if held:
+            asked = shown[held["schema"]["$ref"].split("/")[-1]]
+            assert client.post(path, json=asked).status_code in (200, 404, 409)
 
 
 def test_a_bento_is_built_once_per_model_version(served, worked):
@@ -101,13 +204,20 @@ def test_a_bento_is_built_once_per_model_version(served, worked):
     assert label == registry.load(worked, name).label
 
 
-def test_a_killed_worker_loses_no_answered_decision(served, worked):
+def test_every_answered_decision_is_in_the_journal(served, worked):
     name, client = served
     given = [answer["decision_id"] for _ in range(5) for answer in answers(name, client)]
-    (log,) = set(worked.journal.glob("*.jsonl"))
-    for line in log.read_text().splitlines():
-        json.loads(line)
+    for log in worked.journal.glob("*.jsonl"):
+        for line in log.read_text().splitlines():
+            json.loads(line)
     assert all(Journal(worked).find(decision) for decision in given)
+
+
+def test_a_service_is_loaded_by_bentoml_without_what_only_its_workers_need():
+    """`bentoml serve` loads the service in its supervisor too, which must not wait for models."""
+    code = "import sys, serving.pricing_service, serving.dispatch_service; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pandas", "polars", "feast", "catboost", "mlflow"} & set(loaded)
 
 
 def test_a_port_in_use_is_refused_by_its_number(worked, monkeypatch):
@@ -120,10 +230,10 @@ def test_a_port_in_use_is_refused_by_its_number(worked, monkeypatch):
             server.serve_all(worked, {"recovery": port}, print)
 
 
-def test_serving_without_a_key_is_refused(worked, monkeypatch):
+def test_serving_without_any_key_is_refused(home, monkeypatch):
     monkeypatch.delenv("RECOUP_API_KEY", raising=False)
-    with pytest.raises(RecoupError, match="RECOUP_API_KEY is not set"):
-        server.start(worked, "recoup_pricing:none", server.free_port(), worked.reports / "x.log")
+    with pytest.raises(RecoupError, match=r"RECOUP_API_KEY is not set.*recoup key create"):
+        server.start(home, "recoup_pricing:none", server.free_port(), home.reports / "x.log")
 
 
 def test_the_next_contact_is_lawful_and_explained(served, worked):
@@ -142,3 +252,8 @@ def test_the_next_contact_is_lawful_and_explained(served, worked):
         record = Journal(worked).find(slot["decision_id"])
         assert replay(record, registry.load(worked, name).package).score == slot["chance"]
     assert all(entry["clause"] for entry in refused)
+    loans = Lake(worked).scan("loans").filter(pl.col("status") == "charged_off").collect()
+    last = loans.sort("default_on").row(-1, named=True)
+    before = last["default_on"] - timedelta(days=60)
+    early = client.post("/next_contact", json={"loan_id": last["loan_id"], "moment": f"{before}T00:00:00Z"})
+    assert early.status_code == 409 and early.json()["errors"][0]["pointer"] == "#/loan_id"

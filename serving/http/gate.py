@@ -1,0 +1,59 @@
+"""Who may ask: a bearer key on every path but the health ones."""
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from features.errors import RecoupError
+from serving.auth import Key, KeyRing
+from serving.http import problems
+from serving.http.problems import Problem
+
+OPEN = ("/healthz", "/livez", "/readyz")
+_KEY = "recoup.key"
+
+
+class Gate:
+    """ASGI middleware that answers 401 to a request without a key that is good now."""
+
+    def __init__(self, app: ASGIApp, ring: KeyRing):
+        self._app = app
+        self._ring = ring
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through with its key, or refuse it."""
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            try:
+                scope[_KEY] = self._holder(scope)
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _holder(self, scope: Scope) -> Key:
+        shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        kind, _, token = shown.partition(b" ")
+        try:
+            key = self._ring.holder(token.strip()) if kind.lower() == b"bearer" else None
+        except RecoupError as error:
+            raise problems.busy(str(error), 10) from error
+        if key is None:
+            detail = "send `Authorization: Bearer KEY` with a key of this service that is not revoked or expired"
+            raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+        return key
+
+
+def holder(request: Request) -> Key:
+    """Return the key that a request came with."""
+    return request.scope[_KEY]
+
+
+def require(request: Request, scope: str) -> None:
+    """Refuse a key that does not open a scope.
+
+    Raises
+    ------
+    Problem
+        403, naming the scope.
+    """
+    if not holder(request).may(scope):
+        raise Problem(403, f"the key does not have the scope {scope}")

@@ -1,0 +1,61 @@
+"""Operations that ask the model a question and answer at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from features.errors import RecoupError
+from serving.http import operation, problems
+from serving.http.operation import Operation
+from serving.refusals import NoCase, UnknownLoan
+
+_REFUSED = {
+    404: "a loan is not in the online store",
+    413: "the body is too large",
+    415: "the body is not JSON",
+    422: "a field is missing, unknown or makes no sense",
+}
+
+
+def scored(
+    path: str,
+    scope: str,
+    about: str,
+    asked: type[BaseModel],
+    answered: type[BaseModel],
+    how: Callable[[Any, Any], BaseModel],
+    pointer: str,
+    refused: dict[int, str] | None = None,
+) -> Operation:
+    """Return an operation that scores loans.
+
+    Parameters
+    ----------
+    path, scope, about : str
+    asked, answered : pydantic models
+    how : callable
+        Of the service's answers and a question.
+    pointer : str
+        Where a question names its loan; ``{row}`` stands for its place in a list.
+    refused : dict of int to str
+        Further statuses.
+    """
+
+    async def handler(request: Request) -> Response:
+        question = await operation.asked(request, asked, request.app.state.limits.body_bytes)
+        try:
+            return operation.answered(await request.app.state.loading.ask(how, question))
+        except UnknownLoan as error:
+            raise problems.at(404, pointer.format(row=error.row), f"not in the online store: {error.hint}") from error
+        except NoCase as error:
+            raise problems.at(409, pointer, "no case at that moment: not charged off, paid or settled") from error
+        except RecoupError as error:
+            raise problems.busy(str(error), 10) from error
+
+    return Operation(
+        name=path.strip("/"), method="POST", path=path, scope=scope, about=about, handler=handler,
+        asked=asked, answered=answered, refused=_REFUSED | (refused or {}),
+    )  # fmt: skip

@@ -1,0 +1,24 @@
+"""The pricing service over HTTP."""
+
+from features import home as homes
+from serving import bento
+from serving.http.app import Service
+from serving.http.scored import scored
+from serving.pricing.answers import Pricing
+from serving.pricing.runner import Runner
+from serving.pricing.tape_operations import TAPE_OPERATIONS
+from serving.schemas import PriceRequest, PriceResponse
+
+SERVICE = Service(
+    title="recoup pricing",
+    about="What loans are worth, with intervals and reasons",
+    load=lambda: Pricing(*bento.contents()),
+    operations=(
+        scored(
+            "/price", "price", "Value loans by id",
+            PriceRequest, PriceResponse, Pricing.price, "#/loan_ids/{row}",
+        ),
+        *TAPE_OPERATIONS,
+    ),
+    beside=lambda: Runner(homes.current()),
+)  # fmt: skip

@@ -1,0 +1,17 @@
+"""Questions that make no sense as asked; a service answers them as the caller's errors."""
+
+from features.errors import RecoupError
+
+
+class UnknownLoan(RecoupError):
+    """The online store has never seen a loan; ``row`` is its place among those asked."""
+
+    hint = "is the id right, and was the store materialized after the loan came in?"
+
+    def __init__(self, loan_id: str, row: int):
+        super().__init__(f"loan {loan_id!r} is not in the online store: {self.hint}")
+        self.row = row
+
+
+class NoCase(RecoupError):
+    """A debt that nobody may be asked about: not charged off yet, or done with."""
