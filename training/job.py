@@ -11,7 +11,7 @@ import polars as pl
 from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
-from training import coverage, evidence, split, spread
+from training import coverage, evidence, population, split, spread
 from training.leaf_shap import LeafShap
 from training.learner import Learner
 from training.outlook import ULTIMATE
@@ -138,7 +138,7 @@ class _Job:
             rows=rows.height,
             horizons=horizons,
             parameters=learner.fixed() | parameters | vars(self.task.blend),
-            population=_population(learner.frame, learner.columns),
+            population=population.describe(learner.frame, learner.columns, learner.seed),
         )
 
     def _package(self, part: np.ndarray, parameters: dict[str, Any], card: Card) -> ModelPackage:
@@ -184,14 +184,3 @@ def _sampled(rows: pl.DataFrame, most: int, seed: int, progress: Progress) -> pl
     chosen = rows["entity"].hash(seed=seed) % 2**32 < share
     return rows.filter(chosen)
 
-
-def _population(frame: pl.DataFrame, columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Describe each input's range (1st and 99th percentile) or categories in training."""
-    described: dict[str, Any] = {}
-    for column in columns:
-        values = frame[column["name"]]
-        if column["kind"] == "category":
-            described[column["name"]] = sorted(values.unique())
-        elif values.drop_nulls().len():
-            described[column["name"]] = [values.quantile(0.01), values.quantile(0.99)]
-    return described
