@@ -80,7 +80,7 @@ class LeafScores:
         names = tuple(model.feature_names_)
         return cls(Quantiser.build(model), names, bias, first_leaf, ones, np.zeros((len(ones), 1), np.intp), values)
 
-    def over(self, name: str, values: tuple[float, ...], frame: pl.DataFrame, count: int,
+    def over(self, name: str, values: Floats, frame: pl.DataFrame, count: int,
              threads: int = 1) -> tuple[Floats, Ints, Floats]:  # fmt: skip
         """Return raw scores as one input takes several values, and the reasons at the last of them.
 
@@ -88,7 +88,7 @@ class LeafScores:
         ----------
         name : str
             The number that is replaced.
-        values : tuple of float, length k
+        values : ndarray, shape (k,)
             What it is replaced by.
         frame : polars.DataFrame, shape (n, features)
             Inputs in the model's order, categories as text without null.
@@ -122,7 +122,7 @@ class LeafScores:
             list(executor.map(chunk, starts))
         return raw + self.bias, places, moves
 
-    def _answers(self, name: str, values: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def _answers(self, name: str, values: Floats) -> tuple[np.ndarray, np.ndarray]:
         """Return the leaf bits of each tree that do not answer for an input, and what the others are for each value."""
         quantiser, first = self.quantiser, self.quantiser.first_split
         trees = len(first) - 1
@@ -133,7 +133,7 @@ class LeafScores:
                 plane = quantiser.planes[quantiser.plane[split]]
                 if plane.feature == feature and plane.borders is not None:
                     bit = np.uint16(1 << depth)
-                    yes = np.array(values, dtype=np.float32) > plane.borders[quantiser.threshold[split]]
+                    yes = values.astype(np.float32) > plane.borders[quantiser.threshold[split]]
                     kept[tree] &= ~bit
                     answers[tree, yes] |= bit
         return kept, answers

@@ -22,7 +22,6 @@ from features.errors import RecoupError
 from training.curve import HorizonCurve
 from training.distribution import Distribution
 from training.leaf_scores import LeafScores
-from training.leaf_scores import LeafScores
 from training.leaf_shap import LeafShap
 from training.outlook import Outlook
 

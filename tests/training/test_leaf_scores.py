@@ -11,7 +11,7 @@ import training.leaf_scores
 from tests.training.test_leaf_shap import CATEGORIES, MODELS, NUMBERS, fit, loans, tabulated
 from training.leaf_scores import LeafScores
 
-VALUES = (-2.0, -0.3, 0.0, 0.4, 1e9)
+VALUES = np.array([-2.0, -0.3, 0.0, 0.4, 1e9])
 
 
 @cache
