@@ -141,11 +141,7 @@ def replay(decision: dict[str, Any], package: ModelPackage) -> Replayed:
     RecoupError
         When the package is not the model that decided.
     """
-    if package.fingerprint != decision["fingerprint"]:
-        raise RecoupError(
-            f"{decision['model_version']} is now {package.fingerprint}, the decision was made by "
-            f"{decision['fingerprint']}: the registered model was changed"
-        )
+    require_model(decision, package)
     again = package.explain(frame_of(decision["features"], package))
     return Replayed(
         decision=decision,
@@ -153,6 +149,21 @@ def replay(decision: dict[str, Any], package: ModelPackage) -> Replayed:
         same_score=float(again.scores[0]) == decision["score"],
         same_contributions=again.contributions[0].tolist() == decision["contributions"],
     )
+
+
+def require_model(decision: dict[str, Any], package: ModelPackage) -> None:
+    """Refuse a package that is not the model that decided.
+
+    Raises
+    ------
+    RecoupError
+        Naming both.
+    """
+    if package.fingerprint != decision["fingerprint"]:
+        raise RecoupError(
+            f"{decision['model_version']} is now {package.fingerprint}, the decision was made by "
+            f"{decision['fingerprint']}: the registered model was changed"
+        )
 
 
 def frame_of(features: dict[str, Any], package: ModelPackage) -> pl.DataFrame:

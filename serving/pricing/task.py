@@ -9,10 +9,17 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from features.errors import RecoupError
+from features.home import Home
 from features.lake import locked, replace
+from serving.pricing.tasks import Asked
+
+if TYPE_CHECKING:
+    from serving.pricing.tape import PricedTape
+    from training.job import Progress
+    from training.registry import Registered
 
 STEPS = 3
 _KINDNESS = 10
@@ -30,14 +37,32 @@ def main(folder: Path) -> None:
         replace(folder / "outcome.json", json.dumps(outcome).encode())
 
 
-def _price(folder: Path) -> str:
-    from serving import bento
-    from serving.journal import Journal
+def priced(home: Home, folder: Path, champion: "Registered", out: Path, tell: "Progress") -> "PricedTape":
+    """Price the tape of a task's folder as it was asked."""
     from serving.pricing import tape, valuation
-    from serving.pricing.tasks import Asked
-    from training.registry import Registered
 
     asked = Asked.model_validate_json((folder / "asked.json").read_bytes())
+    given = valuation.assumptions()
+    if asked.assumptions is not None:
+        given = valuation.Assumptions.model_validate_json(asked.assumptions)
+    offer = tape.read(home, folder / asked.file, asked.source, tell, champion)
+    tell("valuing")
+    return tape.value(offer, out, given)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's digest."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _price(folder: Path) -> str:
+    """Price a task's tape by the Bento's own model, journal it, and give the decision id."""
+    from features.lake import Lake
+    from serving import bento
+    from serving.journal import Journal
+    from training.registry import Registered
+
     home, package, label = bento.contents()
     name, version = label.split("/")
     told: list[str] = []
@@ -47,30 +72,20 @@ def _price(folder: Path) -> str:
         steps = {"steps": told, "share": min(len(told), STEPS) / (STEPS + 1)}
         replace(folder / "steps.json", json.dumps(steps).encode())
 
-    given = valuation.assumptions()
-    if asked.assumptions is not None:
-        given = valuation.Assumptions.model_validate_json(asked.assumptions)
-    offer = tape.read(home, folder / asked.file, asked.source, tell, Registered(name, version, "", package))
-    tell("valuing")
-    priced = tape.value(offer, folder / "out", given)
-    record: dict[str, Any] = {
+    found = priced(home, folder, Registered(name, version, "", package), folder / "out", tell)
+    record = {
         "kind": "portfolio",
         "subject": folder.name,
         "model_version": label,
         "fingerprint": package.fingerprint,
-        "source": asked.source,
-        "assumptions": given.model_dump(),
-        "tape_sha256": _sha256(folder / asked.file),
-        "prices_sha256": _sha256(priced.prices),
-        "accepted": priced.portfolio["accepted"],
-        "rejected": priced.portfolio["rejected"],
+        "lake": Lake(home).snapshot(),
+        "asked": json.loads((folder / "asked.json").read_bytes()),
+        "assumptions": found.portfolio["assumptions"],
+        "prices_sha256": sha256(found.prices),
+        "accepted": found.portfolio["accepted"],
+        "rejected": found.portfolio["rejected"],
     }
     return Journal(home).append(record)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _end_with_parent() -> None:

@@ -12,11 +12,13 @@ import polars as pl
 import psutil
 import pytest
 
+from features.errors import RecoupError
 from serving import bento, server
 from serving.auth import KeyRing
 from serving.journal import Journal
 from serving.pricing import tape, valuation
 from serving.pricing.tasks import ENDED
+from serving.replay import rebuild
 from tests.serving.described import described_client
 from training import registry
 
@@ -123,6 +125,11 @@ def test_a_tape_is_priced_as_by_the_command(served, worked, tape_on_offer, tmp_p
     record = Journal(worked).find(status["decision_id"])
     assert (record["kind"], record["subject"]) == ("portfolio", status["task_id"])
     assert record["accepted"] == prices.height and record["assumptions"]["required_return"] == 0.3
+    assert "same to the last bit" in rebuild(worked, status["decision_id"])
+    kept = worked.portfolios / status["task_id"] / "tape.csv"
+    kept.write_bytes(kept.read_bytes().rpartition(b"\nL")[0])
+    with pytest.raises(RecoupError, match="prices differ"):
+        rebuild(worked, status["decision_id"])
 
 
 def test_a_parquet_tape_is_priced_while_scores_are_answered(served, tape_on_offer):
