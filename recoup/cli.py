@@ -212,21 +212,10 @@ def explain(loan_id: str, moment: Day = None) -> None:
 
 @app.command()
 def replay(decision_id: str) -> None:
-    """Rebuild a decision's score from the journal, and say whether it is the same to the last bit."""
-    from serving.journal import Journal
-    from serving.scoring import replay as again
-    from training import registry
+    """Make a decision again from the journal, and say whether it is the same to the last bit."""
+    from serving.replay import rebuild
 
-    home = homes.current()
-    decision = Journal(home).find(decision_id)
-    name, version = decision["model_version"].split("/")
-    replayed = again(decision, registry.load(home, name, version).package)
-    made = f"at {decision['decided_at']} by {decision['model_version']}"
-    print(f"{decision['kind']} of {decision['subject']} {made}")
-    print(f"journalled {decision['score']!r}, rebuilt {replayed.score!r}")
-    if not (replayed.same_score and replayed.same_contributions):
-        raise RecoupError("the rebuilt score or its contributions differ from the journal")
-    print("score and contributions are the same to the last bit")
+    print(rebuild(homes.current(), decision_id))
 
 
 @app.command()
