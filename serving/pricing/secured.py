@@ -163,7 +163,10 @@ def _ahead(outlook: Outlook, held: Collateral, shapes: np.ndarray) -> tuple[Outl
         part = slice(start, start + _PART)
         rows = held.rows[part]
         for column, place in enumerate(at):
-            drawn = _spread(held.quantiles[part, place], outlook.curve[rows, column], shapes[outlook.shape[rows]])
+            debtor = _debtor(outlook, rows, column, shapes)
+            drawn = np.sort(
+                _both(held.quantiles[part, place, :, None], debtor[:, None, :]).reshape(len(rows), -1), axis=1
+            )
             least, most = _shortest(drawn)
             lower[rows, column] = np.minimum(least, curve[rows, column])
             upper[rows, column] = np.maximum(most, curve[rows, column])
@@ -224,12 +227,13 @@ def _both(collateral: np.ndarray, debtor: np.ndarray) -> np.ndarray:
     return collateral + (1 - collateral) * debtor
 
 
-def _spread(collateral: np.ndarray, debtor: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-    """Return draws of what both pay, rising along each row, shape (m, draws): every level with every other."""
-    luck = _levels(shapes, min(_DEBTOR_LEVELS, shapes.shape[1]))
-    pays = np.minimum(debtor[:, None] * luck, 1.0)
-    both = _both(collateral[:, :, None], pays[:, None, :])
-    return np.sort(both.reshape(len(debtor), -1), axis=1)
+def _debtor(outlook: Outlook, rows: np.ndarray, column: int, shapes: np.ndarray) -> np.ndarray:
+    """Return what the debtor pays at a few levels, shape (m, levels): the ends reach to the interval's."""
+    luck = _levels(shapes[outlook.shape[rows]], _DEBTOR_LEVELS)
+    pays = np.minimum(outlook.curve[rows, column, None] * luck, 1.0)
+    pays[:, 0] = np.minimum(pays[:, 0], outlook.lower[rows, column])
+    pays[:, -1] = np.maximum(pays[:, -1], outlook.upper[rows, column])
+    return pays
 
 
 def _levels(ordered: np.ndarray, levels: int) -> np.ndarray:

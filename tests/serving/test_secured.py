@@ -100,7 +100,8 @@ def test_nine_in_ten_recoveries_lie_in_their_interval(held, truth, loans):
         shape = np.quantile((luck / expected)[counted], (np.arange(40) + 0.5) / 40)[None, :]
         curve = np.zeros((loans.height, len(AHEAD)))
         curve[held.rows, place] = expected
-        outlook = Outlook(AHEAD, curve, 0 * curve, 0 * curve, np.zeros(loans.height, dtype=np.int64))
+        bounds = [curve * np.quantile((luck / expected)[counted], level) for level in (0.05, 0.95)]
+        outlook = Outlook(AHEAD, curve, *bounds, np.zeros(loans.height, dtype=np.int64))
         valued = valuation.value(outlook, loans["balance"].to_numpy(), GIVEN)
         ahead = secured.combine(valued, held, shape / shape.mean(), GIVEN)[0].outlook
         inside = (came >= ahead.lower[held.rows, place] - 1e-9) & (came <= ahead.upper[held.rows, place] + 1e-9)
