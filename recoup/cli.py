@@ -68,7 +68,14 @@ def ingest(file: Path, source: Source, feed: str | None = None) -> None:
 
 
 @app.command()
-def train(model: str, source: str | None = None, as_of: Day = None, trials: int = 12, seed: Seed = 7) -> None:
+def train(
+    model: str,
+    source: str | None = None,
+    as_of: Day = None,
+    trials: int = 12,
+    seed: Seed = 7,
+    challengers: Annotated[bool, typer.Option("--challengers", help="measure other methods on the same split")] = False,
+) -> None:
     """Tune, fit, evaluate, explain, track and register a model: recovery or contact."""
     from recoup.tables import coverage_table, metrics_table
     from training.train import TASKS
@@ -77,7 +84,16 @@ def train(model: str, source: str | None = None, as_of: Day = None, trials: int 
     if model not in TASKS:
         raise RecoupError(f"no model {model!r}: train one of {', '.join(TASKS)}")
     home = homes.current()
-    trained, version = job(model, home, source=source, as_of=day_end(as_of), trials=trials, seed=seed, progress=say)
+    trained, version = job(
+        model,
+        home,
+        source=source,
+        as_of=day_end(as_of),
+        trials=trials,
+        seed=seed,
+        challengers=challengers,
+        progress=say,
+    )
     print(metrics_table(trained.metrics))
     if coverage := version.package.card.coverage:
         print(coverage_table(coverage))
@@ -104,6 +120,20 @@ def price(
 
 
 @app.command()
+def diligence(
+    file: Path,
+    source: Source,
+    out: Out,
+    assumptions: Annotated[Path | None, typer.Option(help="a YAML file of returns and costs")] = None,
+) -> None:
+    """Examine a tape on offer: one report for a buyer."""
+    from serving.diligence.job import diligence as examine
+    from serving.pricing import valuation
+
+    print(f"report: {examine(homes.current(), file, source, out, valuation.assumptions(assumptions), say)}")
+
+
+@app.command()
 def simulate(
     out: Out,
     loans: int = 20_000,
@@ -111,11 +141,12 @@ def simulate(
     downturn: Annotated[
         str | None, typer.Option(help="a region, or all: times get worse half a year before the end")
     ] = None,
+    secured: Annotated[int, typer.Option(help="corporate loans with collateral on the tape, and auctions")] = 0,
 ) -> None:
     """Write the feeds of a simulated world, and its hidden truth in a folder apart."""
     from features.world import simulate as world
 
-    files = world(loans, seed, out, downturn=downturn, progress=say)
+    files = world(loans, seed, out, downturn=downturn, secured=secured, progress=say)
     for name, count in files.rows.items():
         print(f"{name}: {count:,} rows")
 
