@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -20,17 +21,17 @@ def constant(train_target: np.ndarray, rows: int) -> np.ndarray:
 
 def ridge(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.ndarray:
     """Return ridge regression's predictions, shape (n,)."""
-    return _linear(train, Ridge(alpha=10.0)).fit(train.to_pandas(), target).predict(test.to_pandas())
+    return one_hot(train, Ridge(alpha=10.0)).fit(train.to_pandas(), target).predict(test.to_pandas())
 
 
 def logistic(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.ndarray:
     """Return logistic regression's chances, shape (n,)."""
-    model = _linear(train, LogisticRegression(max_iter=1000))
+    model = one_hot(train, LogisticRegression(max_iter=1000))
     return model.fit(train.to_pandas(), target).predict_proba(test.to_pandas())[:, 1]
 
 
-def _linear(train: pl.DataFrame, estimator: Ridge | LogisticRegression) -> Pipeline:
-    """Return a linear model that gets each input in the form that suits it: levels as levels."""
+def one_hot(train: pl.DataFrame, estimator: BaseEstimator) -> Pipeline:
+    """Return a model that takes numbers only, behind what makes numbers of all inputs: levels as levels."""
     filled = [name for name in train.columns if train[name].null_count() < train.height]
     levels = [name for name in filled if train.schema[name] == pl.String or train[name].n_unique() <= _MOST_LEVELS]
     numbers = [name for name in filled if name not in levels]

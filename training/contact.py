@@ -10,7 +10,7 @@ import polars as pl
 from features.errors import RecoupError
 from features.lake import Lake
 from features.marts.contact import JUST_BEFORE
-from training import baselines, metrics
+from training import baselines, challengers, metrics
 from training.task import Task
 
 
@@ -56,5 +56,10 @@ TASK = Task(
     rows=rows,
     metrics=metrics.contact,
     baselines={"logistic": baselines.logistic},
-    search={"depth": (4, 6), "learning_rate": (0.04, 0.15), "l2_leaf_reg": (1, 30), "rsm": (0.4, 1.0)},
-)
+    challengers=challengers.CONTACT,
+    search={
+        "iterations": (100, 400), "depth": (4, 6), "learning_rate": (0.04, 0.15), "l2_leaf_reg": (1, 30),
+        "rsm": (0.4, 1.0),
+    },
+    utility=lambda measured: -measured["log_loss"],
+)  # fmt: skip

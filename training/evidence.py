@@ -9,7 +9,7 @@ from training.package import ModelPackage
 
 
 def measure(
-    learner: Learner, tested: ModelPackage, train: np.ndarray, test: np.ndarray
+    learner: Learner, tested: ModelPackage, train: np.ndarray, test: np.ndarray, challengers: bool = False
 ) -> tuple[dict[str, dict[str, float]], pl.DataFrame]:
     """Measure a model and its baselines.
 
@@ -20,6 +20,8 @@ def measure(
         Fitted on ``train`` or on what it was drawn from.
     train, test : ndarray of bool, shape (n,)
         Rows before the test, and of it; only the judged ones are measured.
+    challengers : bool
+        Whether the task's challengers are fitted too, and not its baselines alone.
 
     Returns
     -------
@@ -36,7 +38,8 @@ def measure(
     inputs, unseen = learner.frame.filter(train), learner.frame.filter(test)
     scores = tested.scores(unseen, threads=2)
     sides = {task.name: scores, "mean": mean}
-    sides |= {name: side(inputs, target[train], unseen) for name, side in task.baselines.items()}
+    others = {**task.baselines, **(task.challengers if challengers else {})}
+    sides |= {name: np.clip(side(inputs, target[train], unseen), 0.0, 1.0) for name, side in others.items()}
     table = pl.DataFrame({"realised": target[test], "score": scores, "weight": weight[test]})
     if tested.spread:
         lower, upper = tested.interval(unseen, scores, threads=2)

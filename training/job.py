@@ -11,9 +11,9 @@ import polars as pl
 from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
-from training import coverage, evidence, population, split, spread
+from training import common_factor, coverage, evidence, population, split, spread
 from training.leaf_shap import LeafShap
-from training.learner import Learner
+from training.learner import FEW_ROWS, Learner
 from training.outlook import ULTIMATE
 from training.package import Card, ModelPackage
 from training.revision import code_revision
@@ -51,7 +51,7 @@ class Trained:
 
 
 def run(home: Home, task: Task, *, source: str | None, as_of: datetime | None, trials: int,
-        seed: int, study: str, progress: Progress) -> Trained:  # fmt: skip
+        seed: int, study: str, progress: Progress, challengers: bool = False) -> Trained:  # fmt: skip
     """Train a model.
 
     Parameters
@@ -72,6 +72,8 @@ def run(home: Home, task: Task, *, source: str | None, as_of: datetime | None, t
         Name of the Optuna study.
     progress : callable
         Told a line per step.
+    challengers : bool
+        Whether the task's challengers are measured too.
     """
     door = FeatureDoor(home)
     feed = "loans" if task.name == "recovery" else "contacts"
@@ -88,7 +90,7 @@ def run(home: Home, task: Task, *, source: str | None, as_of: datetime | None, t
         f"{rows.height:,} rows of {rows['entity'].n_unique():,}: fit {parts.fit.sum():,}, "
         f"validate {parts.validate.sum():,}, test {parts.test.sum():,}"
     )
-    return _Job(home, task, learner, parts, source, as_of, progress).run(trials, study, door)
+    return _Job(home, task, learner, parts, source, as_of, progress).run(trials, study, door, challengers)
 
 
 @dataclass(frozen=True)
@@ -101,26 +103,32 @@ class _Job:
     as_of: datetime
     progress: Progress
 
-    def run(self, trials: int, study: str, door: FeatureDoor) -> Trained:
+    def run(self, trials: int, study: str, door: FeatureDoor, challengers: bool) -> Trained:
         from training.tuning import tune
 
         learner, parts = self.learner, self.parts
-        curve = learner.curve(parts.fit)
-        fit, validate = (learner.pool(part, learner.target(part, curve), curve) for part in (parts.fit, parts.validate))
         found = tune(
-            fit, validate, learner.fixed(), self.task.search,
-            trials=trials, seed=learner.seed, journal=self.home.optuna / "journal.log",
-            study=study, progress=self.progress,
+            learner, self._origins(),
+            trials=trials, journal=self.home.optuna / "journal.log", study=study, progress=self.progress,
         )  # fmt: skip
         self.progress("out-of-time test")
-        card = self._card(found.parameters, door)
+        card = self._card(found.parameters | {"utilities": found.designs}, door)
         tested = self._package(parts.train, found.parameters, card)
-        metrics, test = evidence.measure(learner, tested, parts.train, parts.test)
-        card = replace(card, metrics=metrics, coverage=coverage.by_slice(test) if tested.spread else {})
+        metrics, test = evidence.measure(learner, tested, parts.train, parts.test, challengers)
+        card = replace(card, metrics=metrics)
+        if tested.spread:
+            shared = common_factor.learn(learner, tested, parts.test)
+            card = replace(card, coverage=coverage.by_slice(test), common_factor=shared)
         self.progress("final fit and explanation table")
         final = self._package(np.ones(learner.rows.height, bool), found.parameters, card)
-        search = {"trials": found.trials, "pruned": found.pruned, "validation_loss": found.loss}
+        search = {"trials": found.trials, "pruned": found.pruned, "utility": found.utility, "designs": found.designs}
         return Trained(final, metrics, test, learner.rows, search)
+
+    def _origins(self) -> list[split.Origin]:
+        """Return where candidates are compared: three origins where rows are few and luck is large."""
+        rows = self.learner.rows
+        count = 3 if rows.height <= FEW_ROWS else 1
+        return split.origins(rows["order"].to_numpy(), rows["entity"].to_numpy(), self.parts.train, count)
 
     def _card(self, parameters: dict[str, Any], door: FeatureDoor) -> Card:
         rows, learner = self.learner.rows, self.learner
@@ -137,7 +145,7 @@ class _Job:
             code=code_revision(),
             rows=rows.height,
             horizons=horizons,
-            parameters=learner.fixed() | parameters | vars(self.task.blend),
+            parameters=learner.fixed() | parameters,
             population=population.describe(learner.frame, learner.columns, learner.seed),
         )
 

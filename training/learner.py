@@ -9,8 +9,13 @@ from catboost import CatBoost, Pool
 
 from training import ensemble
 from training.curve import HorizonCurve
+from training.designs import DESIGNS
+from training.link import linked
 from training.package import to_pool
 from training.task import Task
+
+FEW_ROWS = 20_000
+_SEEDS = 5
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,42 @@ class Learner:
             return np.ones(part.sum())
         return curve.at(self.rows["horizon_months_asked"].to_numpy()[part])
 
-    def target(self, part: np.ndarray, curve: HorizonCurve | None) -> np.ndarray:
-        """Return what the mean part of the blend is fitted to."""
-        return np.minimum(self.rows["target"].to_numpy()[part], self.task.blend.cap) / self.average(part, curve)
+    def target(self, part: np.ndarray) -> np.ndarray:
+        """Return what was realised, row by row."""
+        return self.rows["target"].to_numpy()[part]
 
     def pool(self, part: np.ndarray, target: np.ndarray, curve: HorizonCurve | None) -> Pool:
         """Return a part's pool; small averages are noisy in multiples, and weigh less."""
         categories = [column["name"] for column in self.columns if column["kind"] == "category"]
         return to_pool(self.frame.filter(part), categories, target, self.average(part, curve))
 
-    def fit(self, part: np.ndarray, parameters: dict[str, Any], curve: HorizonCurve | None) -> CatBoost:
-        """Fit the task's design on a part of the rows."""
+    def fit(
+        self, part: np.ndarray, parameters: dict[str, Any], curve: HorizonCurve | None, seeds: int | None = None
+    ) -> CatBoost:
+        """Fit a design on a part of the rows.
+
+        Parameters
+        ----------
+        part : ndarray of bool, shape (n,)
+        parameters : dict
+            ``design``, its own settings, and CatBoost's parameters that were searched.
+        curve : HorizonCurve, optional
+            Of the same part.
+        seeds : int, optional
+            How many fits to average; where rows are few, several, unless told otherwise.
+        """
+        design = DESIGNS[parameters["design"]]
+        settings = {name: parameters[name] for name in design.search}
+        searched = {name: parameters[name] for name in self.task.search}
         return ensemble.fit(
             lambda target: self.pool(part, target, curve),
-            self.target(part, curve),
-            self.fixed() | parameters,
-            self.task.blend,
+            design.parts(self.target(part), self.average(part, curve), **settings),
+            self.fixed() | searched,
+            seeds or (_SEEDS if part.sum() <= FEW_ROWS else 1),
         )
+
+    def scores(self, model: CatBoost, part: np.ndarray, curve: HorizonCurve | None) -> np.ndarray:
+        """Return a model's scores of a part, each in [0, 1]."""
+        pool = self.pool(part, self.target(part), curve)
+        raw = model.predict(pool, prediction_type="RawFormulaVal", thread_count=2)
+        return linked(self.task.link, raw, self.average(part, curve))

@@ -37,6 +37,32 @@ def recovery(realised: np.ndarray, scores: np.ndarray, balance: np.ndarray) -> d
     }
 
 
+def desk_utility(measured: dict[str, float]) -> float:
+    """Return what a recovery model's metrics are worth to a bidding desk.
+
+    The order of the loans, the variance explained and the top fifth's money count alike, each as a share
+    of what is worth aiming at. An error of the whole book's level is corrected by the first real
+    collections, and one quarter's level is mostly the luck of its large repayments: it counts as it is.
+
+    Parameters
+    ----------
+    measured : dict
+        Of `recovery`, averaged over origins.
+
+    Examples
+    --------
+    >>> aim = {"spearman": 0.40, "r2": 0.06, "top_fifth_lift": 1.7, "predicted_over_actual": 1.0}
+    >>> desk_utility(aim)
+    1.0
+    >>> round(desk_utility(aim | {"predicted_over_actual": 1.1}), 3)
+    0.905
+    """
+    order = measured["spearman"] / 0.40
+    variance = measured["r2"] / 0.06
+    money = (measured["top_fifth_lift"] - 1) / 0.70
+    return (order + variance + money) / 3 - abs(float(np.log(measured["predicted_over_actual"])))
+
+
 def contact(reached: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> dict[str, float]:
     """Measure chances of contact.
 

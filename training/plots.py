@@ -12,7 +12,7 @@ _SHOWN_ROWS = 2_000
 
 
 def save(trained: Trained, folder: Path) -> list[Path]:
-    """Write the calibration and SHAP summary plots, and the average curve of a model that has one.
+    """Write the plots: calibration, SHAP summary, what the model was measured against, and the average curve.
 
     Returns
     -------
@@ -23,6 +23,7 @@ def save(trained: Trained, folder: Path) -> list[Path]:
     plots = [
         calibration(trained, folder / "calibration.png"),
         shap_summary(trained, folder / "shap_summary.png"),
+        comparison(trained, folder / "comparison.png"),
     ]
     if trained.package.card.curve:
         plots.append(curve_plot.save(trained.rows, folder / "curve.png"))
@@ -70,6 +71,24 @@ def shap_summary(trained: Trained, path: Path) -> Path:
     )
     figure = plt.gcf()
     figure.suptitle(f"{package.card.name}: what moves the score, and which way")
+    return _written(figure, path)
+
+
+def comparison(trained: Trained, path: Path) -> Path:
+    """Plot every metric of the model and of all it was measured against, on the same out-of-time rows."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    sides = list(trained.metrics)[::-1]
+    names = list(trained.metrics[sides[0]])
+    figure, panels = plt.subplots(1, len(names), figsize=(2.6 * len(names), 1 + 0.35 * len(sides)), sharey=True)
+    colours = ["tab:blue" if side == trained.package.card.name else "silver" for side in sides]
+    for axes, name in zip(panels, names, strict=True):
+        bars = axes.barh(sides, [trained.metrics[side][name] for side in sides], color=colours)
+        axes.bar_label(bars, fmt="%.3f", padding=2, fontsize=7)
+        axes.margins(x=0.25)
+        axes.set_title(name.replace("_", " "), fontsize=9)
+    figure.suptitle(f"{trained.package.card.name}: out of time ({trained.test.height:,} rows)", y=1.05)
     return _written(figure, path)
 
 

@@ -12,8 +12,8 @@ import polars as pl
 from features.errors import RecoupError
 from features.feeds.columns import INSTANT
 from features.lake import Lake
-from training import baselines, metrics
-from training.ensemble import Blend
+from training import baselines, challengers, metrics
+from training.designs import DESIGNS
 from training.task import Task
 
 HORIZONS = (6, 12, 24, 36, 60)
@@ -119,7 +119,12 @@ TASK = Task(
     rows=rows,
     metrics=metrics.recovery,
     baselines={"ridge": baselines.ridge},
-    search={"depth": (3, 5), "learning_rate": (0.02, 0.06), "l2_leaf_reg": (5, 40), "rsm": (0.4, 0.8)},
-    blend=Blend(cap=0.7, rank_weight=1.0),
+    challengers=challengers.RECOVERY,
+    search={
+        "iterations": (150, 350), "depth": (3, 5), "learning_rate": (0.02, 0.05), "l2_leaf_reg": (10, 40),
+        "rsm": (0.4, 0.7),
+    },
+    utility=metrics.desk_utility,
+    designs=tuple(DESIGNS),
     monotone={"horizon_months": 1},
-)
+)  # fmt: skip

@@ -131,4 +131,5 @@ def _parameters(trained: Trained) -> dict[str, Any]:
 def _metrics(trained: Trained) -> dict[str, float]:
     named = {f"{side}.{metric}": value for side, values in trained.metrics.items() for metric, value in values.items()}
     named |= {f"coverage.{slice_}": share for slice_, share in trained.package.card.coverage.items()}
-    return named | {"validation_loss": trained.search["validation_loss"]}
+    named |= {f"utility.{design}": utility for design, utility in trained.search["designs"].items()}
+    return named | {"utility": trained.search["utility"]}

@@ -22,6 +22,40 @@ class Split:
         return self.fit | self.validate
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Row masks: all that lies before a moment, and the block that follows it."""
+
+    before: np.ndarray
+    after: np.ndarray
+
+
+def origins(order: np.ndarray, entity: np.ndarray, within: np.ndarray, count: int) -> list[Origin]:
+    """Return rolling origins: the later half of a part, cut into blocks, each judged by all before it.
+
+    Parameters
+    ----------
+    order, entity : ndarray, shape (n,)
+        As for `by_time`.
+    within : ndarray of bool, shape (n,)
+        The part; other rows are in no origin.
+    count : int
+        How many.
+
+    Returns
+    -------
+    list of Origin
+        In time order; fewer than ``count`` where blocks would be empty.
+    """
+    _, first = np.unique(entity[within], return_index=True)
+    times = np.sort(order[within][first])
+    places = (len(times) * np.linspace(0.5, 1.0, count + 1)[:-1]).astype(int)
+    edges = np.unique(times[places])
+    edges = edges[edges > times[0]]
+    block = np.searchsorted(edges, order, side="right")
+    return [Origin(within & (block < number), within & (block == number)) for number in range(1, len(edges) + 1)]
+
+
 def by_time(order: np.ndarray, entity: np.ndarray) -> Split:
     """Split rows by time, each entity whole.
 

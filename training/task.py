@@ -1,6 +1,6 @@
 """What tells one model's training from another's; `training.job` does the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from features.lake import Lake
-from training.ensemble import Blend
 
 Metrics = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
 Baseline = Callable[[pl.DataFrame, np.ndarray, pl.DataFrame], np.ndarray]
@@ -35,10 +34,14 @@ class Task:
         ``metrics(realised, scores, weight)``.
     baselines : dict of str to callable
         ``baseline(train, target, test)`` gives scores.
+    challengers : dict of str to callable
+        Likewise, for those that take longer.
     search : dict of str to tuple
         Range of each CatBoost parameter that Optuna searches.
-    blend : Blend
-        How fits are combined.
+    utility : callable
+        ``utility(metrics)``: one number for what the metrics are worth, by which candidates compare.
+    designs : tuple of str
+        Keys of `training.designs.DESIGNS`: the candidates, the likeliest first.
     monotone : dict of str to int
         Inputs in which the score may only rise (1) or fall (-1).
     """
@@ -49,8 +52,10 @@ class Task:
     fixed: dict[str, Any]
     rows: Callable[[Lake, str, datetime], pl.DataFrame]
     metrics: Metrics
-    baselines: dict[str, Baseline]
+    baselines: Mapping[str, Baseline]
+    challengers: Mapping[str, Baseline]
     search: dict[str, tuple[float, float]]
-    blend: Blend = field(default_factory=Blend)
+    utility: Callable[[dict[str, float]], float]
+    designs: tuple[str, ...] = ("direct",)
     monotone: dict[str, int] = field(default_factory=dict)
     most_rows: int = 60_000

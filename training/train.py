@@ -11,7 +11,7 @@ TASKS = {task.name: task for task in (recovery.TASK, contact.TASK)}
 
 
 def train(name: str, home: Home, *, source: str | None = None, as_of: datetime | None = None,
-          trials: int = 12, seed: int = 7, progress: job.Progress = print,
+          trials: int = 12, seed: int = 7, challengers: bool = False, progress: job.Progress = print,
           ) -> tuple[job.Trained, registry.Registered]:  # fmt: skip
     """Tune, fit, evaluate, explain, track and register a model.
 
@@ -28,6 +28,8 @@ def train(name: str, home: Home, *, source: str | None = None, as_of: datetime |
         Optuna trials.
     seed : int
         The same seed on the same lake gives the same model.
+    challengers : bool
+        Whether other methods are measured on the same split too.
     progress : callable
         Told a line per step.
 
@@ -40,7 +42,7 @@ def train(name: str, home: Home, *, source: str | None = None, as_of: datetime |
     with registry.started(home, name) as run_id, tempfile.TemporaryDirectory() as scratch:
         trained = job.run(
             home, TASKS[name], source=source, as_of=as_of, trials=trials, seed=seed,
-            study=f"{name}-{run_id}", progress=progress,
+            study=f"{name}-{run_id}", progress=progress, challengers=challengers,
         )  # fmt: skip
         progress("plots and registry")
         images = plots.save(trained, home.reports / "training" / name)

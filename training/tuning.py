@@ -1,88 +1,131 @@
-"""Optuna's search for CatBoost parameters, on data that follows what the model was fitted on."""
+"""Optuna's choice among designs and parameters, judged on data that follows what was fitted."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
-from catboost import CatBoost, Pool
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna_integration import CatBoostPruningCallback
 
-MOST_TREES = 400
-PATIENCE = 50
+from training.designs import DESIGNS
+from training.learner import Learner
+from training.split import Origin
+from training.task import Task
+
 Progress = Callable[[str], None]
+_WHOLE = {"iterations", "depth"}
+_LOGARITHMIC = {"learning_rate", "l2_leaf_reg"}
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best trial's parameters with its number of trees, its loss, and how many were pruned."""
+    """What the search found.
+
+    Attributes
+    ----------
+    parameters : dict
+        The best trial's: ``design``, its own settings, CatBoost's.
+    utility : float
+        Of that trial.
+    trials, pruned : int
+        How many were run, and how many of them were given up after an origin.
+    designs : dict of str to float
+        Best utility by design, of those that were tried to the end.
+    """
 
     parameters: dict[str, Any]
-    loss: float
+    utility: float
     trials: int
     pruned: int
+    designs: dict[str, float]
 
 
-def tune(fit: Pool, validate: Pool, fixed: dict[str, Any], search: dict[str, tuple[float, float]], *,
-         trials: int, seed: int, journal: Path, study: str, progress: Progress) -> Tuned:  # fmt: skip
-    """Search learning rate, depth and regularisation.
+def tune(learner: Learner, origins: list[Origin], *, trials: int, journal: Path, study: str,
+         progress: Progress) -> Tuned:  # fmt: skip
+    """Search for the design and the parameters of the highest utility.
+
+    Every design has a turn at the middle of all ranges, in the task's order; the sampler goes on from there.
 
     Parameters
     ----------
-    fit, validate : catboost.Pool
-        ``validate`` lies later in time; its loss is what is minimised.
-    fixed : dict
-        Parameters that are not searched: loss function, constraints, seed.
-    search : dict of str to tuple
-        Range of each parameter; integers for ``depth``, logarithmic but for ``rsm``.
+    learner : Learner
+    origins : list of Origin
+        A trial is fitted and judged at each; utility is that of the metrics' averages. None may touch the test.
     trials : int
         How many to run, one after another: seeds do not hold in parallel.
-    seed : int
-        Of the sampler.
     journal : Path
-        Optuna's journal file; the study is kept there under ``study``.
+        Optuna's journal file; the study is kept there under ``study``, each trial with its metrics.
     progress : callable
         Told a line per trial.
     """
+    task = learner.task
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
-    trialled = optuna.create_study(
+    searched = optuna.create_study(
         study_name=study,
+        direction="maximize",
         storage=JournalStorage(JournalFileBackend(str(journal))),
-        sampler=optuna.samplers.TPESampler(seed=seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=50),
+        sampler=optuna.samplers.TPESampler(seed=learner.seed, warn_independent_sampling=False),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=len(task.designs)),
     )
+    for name in task.designs:
+        searched.enqueue_trial(_middle(task, name))
 
     def objective(trial: optuna.Trial) -> float:
-        with warnings.catch_warnings():
-            # Optuna calls its CatBoost callback experimental, at every trial
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            pruning = CatBoostPruningCallback(trial, fixed["eval_metric"])
-        model = CatBoost(fixed | _suggest(trial, search) | {"iterations": MOST_TREES})
-        model.fit(fit, eval_set=validate, early_stopping_rounds=PATIENCE, callbacks=[pruning])
-        pruning.check_pruned()
-        trial.set_user_attr("trees", model.tree_count_)
-        return model.get_best_score()["validation"][fixed["eval_metric"]]
+        parameters = _suggested(trial, task)
+        measured: list[dict[str, float]] = []
+        for step, origin in enumerate(origins):
+            measured.append(_measured(learner, origin, parameters))
+            trial.report(task.utility(_averaged(measured)), step)
+            if step + 1 < len(origins) and trial.should_prune():
+                raise optuna.TrialPruned
+        trial.set_user_attr("metrics", _averaged(measured))
+        return task.utility(_averaged(measured))
 
     def report(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-        outcome = "pruned" if trial.value is None else f"loss {trial.value:.5f}"
-        progress(f"trial {trial.number + 1}/{trials}: {outcome}")
+        outcome = "pruned" if trial.value is None else f"utility {trial.value:.4f}"
+        progress(f"trial {trial.number + 1}/{trials}: {trial.params['design']}, {outcome}")
 
-    trialled.optimize(objective, n_trials=trials, callbacks=[report])
-    best = trialled.best_trial
-    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in trialled.trials)
-    parameters = best.params | {"iterations": max(best.user_attrs["trees"], 1)}
-    return Tuned(parameters, float(best.values[0]), len(trialled.trials), pruned)
+    searched.optimize(objective, n_trials=trials, callbacks=[report])
+    designs: dict[str, float] = {}
+    for trial in searched.trials:
+        if trial.value is not None:
+            design = trial.params["design"]
+            designs[design] = max(trial.value, designs.get(design, trial.value))
+    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in searched.trials)
+    return Tuned(searched.best_trial.params, float(searched.best_trial.values[0]), trials, pruned, designs)
 
 
-def _suggest(trial: optuna.Trial, search: dict[str, tuple[float, float]]) -> dict[str, Any]:
-    return {
-        name: trial.suggest_int(name, int(low), int(high))
-        if name == "depth"
-        else trial.suggest_float(name, low, high, log=name != "rsm")
-        for name, (low, high) in search.items()
-    }
+def _measured(learner: Learner, origin: Origin, parameters: dict[str, Any]) -> dict[str, float]:
+    """Fit once before the origin and measure on the judged rows that follow it."""
+    judged = origin.after & learner.rows["judged"].to_numpy()
+    curve = learner.curve(origin.before)
+    model = learner.fit(origin.before, parameters, curve, seeds=1)
+    weight = learner.rows["weight"].to_numpy()[judged]
+    return learner.task.metrics(learner.target(judged), learner.scores(model, judged, curve), weight)
+
+
+def _averaged(measured: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in measured])) for name in measured[0]}
+
+
+def _suggested(trial: optuna.Trial, task: Task) -> dict[str, Any]:
+    design = trial.suggest_categorical("design", task.designs)
+    chosen: dict[str, Any] = {"design": design}
+    for name, (low, high) in (task.search | DESIGNS[design].search).items():
+        if name in _WHOLE:
+            chosen[name] = trial.suggest_int(name, int(low), int(high))
+        else:
+            chosen[name] = trial.suggest_float(name, low, high, log=name in _LOGARITHMIC)
+    return chosen
+
+
+def _middle(task: Task, design: str) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"design": design}
+    for name, (low, high) in (task.search | DESIGNS[design].search).items():
+        middle = float(np.sqrt(low * high) if name in _LOGARITHMIC else (low + high) / 2)
+        chosen[name] = int(middle) if name in _WHOLE else middle
+    return chosen
