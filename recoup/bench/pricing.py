@@ -16,7 +16,7 @@ from training.job import Progress
 
 _LOANS = 100_000
 _REGIONS, _SHAPES, _LEVELS, _AMOUNTS = 50, 10, 100, 7
-_NATIONAL, _REGIONAL = 0.05, 0.05
+NATIONAL, REGIONAL = 0.05, 0.05
 
 
 def measure(progress: Progress) -> dict[str, float]:
@@ -24,8 +24,8 @@ def measure(progress: Progress) -> dict[str, float]:
     os.environ.setdefault("RECOUP_TOKEN_KEY", "a key of the bench's own")
     progress(f"{scenarios.SCENARIOS:,} scenarios of {_LOANS:,} loans")
     loans = exposures()
-    scenarios.simulate(loans, _NATIONAL, _REGIONAL, 2)  # compiled once for a machine
-    timed = ratio(lambda: by_loop(loans, scenarios.SCENARIOS), lambda: scenarios.simulate(loans, _NATIONAL, _REGIONAL))
+    scenarios.simulate(loans, NATIONAL, REGIONAL, 2)  # compiled once for a machine
+    timed = ratio(lambda: by_loop(loans, scenarios.SCENARIOS), lambda: scenarios.simulate(loans, NATIONAL, REGIONAL))
     figures = {
         "scenarios_vs_loop": timed["ratio"],
         "scenarios_vs_loop.seconds": timed["peer_seconds"],
@@ -55,8 +55,8 @@ def by_loop(loans: Exposures, count: int, seed: int = 1) -> np.ndarray:
     levels, totals = loans.shapes.shape[1], np.empty((count, loans.money.shape[1]))
     for scenario in range(count):
         luck = loans.shapes[loans.shape, rng.integers(0, levels, len(loans.shape))]
-        log = _NATIONAL * rng.standard_normal() + _REGIONAL * rng.standard_normal(loans.region.max() + 1)
-        shared = np.exp(log - (_NATIONAL**2 + _REGIONAL**2) / 2)
+        log = NATIONAL * rng.standard_normal() + REGIONAL * rng.standard_normal(loans.region.max() + 1)
+        shared = np.exp(log - (NATIONAL**2 + REGIONAL**2) / 2)
         totals[scenario] = (luck * shared[loans.region]) @ loans.money
     return totals
 
@@ -72,6 +72,6 @@ def peak() -> float:
     """Draw the scenarios and return this process's peak memory in GiB."""
     import resource
 
-    scenarios.simulate(exposures(), _NATIONAL, _REGIONAL)
+    scenarios.simulate(exposures(), NATIONAL, REGIONAL)
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
