@@ -179,6 +179,6 @@ def _within(amount: pl.Expr, band: str) -> pl.Expr:
     if band.endswith("+"):
         return amount >= float(band[:-1])
     low, high = (float(end) for end in band.split("-"))
-    if low >= high:
+    if not low < high:
         raise ValueError(band)
     return (amount >= low) & (amount < high)
