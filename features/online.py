@@ -79,17 +79,19 @@ def read(tables: Tables, service: str, asked: Mapping[str, Column], also: Sequen
     """
     stored = services.stored(service)
     beside = [tuple(reference.split(":")) for reference in also]
-    views = {*stored, *_PLACES, *(view for view, _ in beside)}
+    views = list(dict.fromkeys([*stored, *_PLACES, *(view for view, _ in beside)]))
     with tables.reading() as sight:
         stale = _stale(sight, stored, float(np.max(asked["moment"])))
         found = _Found(sight, views)
         keys, unknown = _linked(found, asked)
         found.look("region", keys["region"])
-    values = {name: found.column(view, name) for view, names in stored.items() for name in names}
+    values: dict[str, Column] = {}
+    for view, names in stored.items():
+        values |= found.columns(view, names)
     return Answer(
         inputs=_settled(service, values, asked),
         keys=keys,
-        also={name: found.column(view, name) for view, name in beside},
+        also={name: found.columns(view, [name])[name] for view, name in beside},
         unknown=unknown,
         stale=stale,
         known_at=found.since(stored, len(unknown)),
@@ -99,45 +101,53 @@ def read(tables: Tables, service: str, asked: Mapping[str, Column], also: Sequen
 class _Found:
     """What the views say of the rows asked, looked up key by key."""
 
-    def __init__(self, sight: Reading, views: set[str]):
+    def __init__(self, sight: Reading, views: list[str]):
         self._sight = sight
         self._views = views
-        self._columns: dict[str, tuple[rows.Columns, list[int] | None]] = {}
+        self._read: dict[str, tuple[rows.Columns, list[int] | None]] = {}
 
     def look(self, entity: str, keys: list[str]) -> None:
         """Read every view of an entity; a key asked several times is read once."""
         views = [view for view in self._views if entity == MARTS[view].ENTITY]
         distinct = list(dict.fromkeys(keys))
-        numbered = {key: number for number, key in enumerate(distinct)}
-        index = None if len(distinct) == len(keys) else [numbered[key] for key in keys]
+        index = None
+        if len(distinct) < len(keys):
+            numbered = {key: number for number, key in enumerate(distinct)}
+            index = [numbered[key] for key in keys]
         packed = self._sight.rows(dict.fromkeys(views, distinct))
         for view in views:
-            self._columns[view] = rows.unpack(self._sight.plan[view].layout, packed[view]), index
+            self._read[view] = rows.unpack(self._sight.plan[view].layout, packed[view]), index
 
-    def column(self, view: str, name: str) -> Column:
-        """Return a feature of the rows asked."""
-        columns, index = self._columns[view]
-        if name not in columns.layout.places:
-            raise RecoupError(f"the online store has no {view}:{name} yet: run `recoup materialize`")
-        if name in columns.layout.categories:
-            texts = columns.category(name)
-            return texts if index is None else [texts[row] for row in index]
-        return columns.number(name) if index is None else columns.number(name)[index]
+    def columns(self, view: str, names: Sequence[str]) -> dict[str, Column]:
+        """Return features of the rows asked by name."""
+        read, index = self._read[view]
+        numbers = (read.numbers if index is None else read.numbers[index]).T
+        found: dict[str, Column] = {}
+        for name in names:
+            place = read.layout.number_places.get(name)
+            if place is not None:
+                found[name] = numbers[place]
+            elif name in read.layout.category_places:
+                texts = read.category(name)
+                found[name] = texts if index is None else [texts[row] for row in index]
+            else:
+                raise RecoupError(f"the online store has no {view}:{name} yet: run `recoup materialize`")
+        return found
 
     def known(self, view: str) -> list[bool]:
         """Tell which of the rows asked a view knows."""
-        columns, index = self._columns[view]
-        return columns.found if index is None else [columns.found[row] for row in index]
+        read, index = self._read[view]
+        return read.found if index is None else [read.found[row] for row in index]
 
     def since(self, views: Mapping[str, Any], count: int) -> list[dict[str, str]]:
         """Return for each row since when the views' values have stood, where they know it."""
         known_at: list[dict[str, str]] = [{} for _ in range(count)]
         for view in views:
-            columns, index = self._columns[view]
-            seconds = (columns.event // 1_000_000).tolist()
+            read, index = self._read[view]
+            stamps = read.event.tolist()
             for row, place in enumerate(range(count) if index is None else index):
-                if columns.found[place]:
-                    known_at[row][view] = _iso(seconds[place])
+                if read.found[place]:
+                    known_at[row][view] = _iso(stamps[place] // 1_000_000)
         return known_at
 
 
@@ -150,12 +160,12 @@ def _linked(found: _Found, asked: Mapping[str, Column]) -> tuple[dict[str, list[
     if "borrower_id" in asked:
         people = _named(asked["borrower_id"])
     else:
-        people = _named(found.column("asset", "debtor"))
+        people = _named(found.columns("asset", ["debtor"])["debtor"])
         unknown = [not known for known in found.known("asset")]
     found.look("borrower_id", people)
     if "loan_id" not in asked:
         unknown = [not known for known in found.known("customer")]
-    places = zip(*(found.column(view, name) for view, name in _PLACES.items()), strict=True)
+    places = zip(*(found.columns(view, [name])[name] for view, name in _PLACES.items()), strict=True)
     regions = [next((name for name in names if name not in (None, MISSING)), NOBODY) for names in places]
     return {"loan_id": loans, "borrower_id": people, "region": regions}, unknown
 

@@ -8,10 +8,10 @@ here, by the same functions that the on-demand views carry.
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from features.lake import Lake, locked, replace, write_table
 from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.marts.timeline import KNOWN
-from features.online import NOBODY
+from features.online import NOBODY, Answer, Column
 from features.online_store.tables import Tables, open_tables
 from features.services import ServiceColumn
 
@@ -175,18 +175,24 @@ class FeatureDoor:
         RecoupError
             When nothing was ever materialized.
         """
-        asked: dict[str, Any] = {name: rows[name].to_list() for name in rows.columns if name != "moment"}
+        asked: dict[str, Column] = {name: rows[name].to_list() for name in rows.columns if name != "moment"}
         asked["moment"] = rows["moment"].to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
-        answer = online.read(self._tables, service, asked, also)
-        kinds = {column.name: _type(column) for column in services.columns(service)}
+        answer = self.answer(service, asked, also)
         return OnlineRows(
-            frame=_frame(answer.inputs, kinds),
+            frame=_frame(answer.inputs, _schema(service)),
             keys=pl.DataFrame(answer.keys),
             also=pl.DataFrame(answer.also, nan_to_null=True),
             unknown=answer.unknown,
             stale=answer.stale,
             known_at=answer.known_at,
         )
+
+    def answer(self, service: str, asked: Mapping[str, Column], also: Sequence[str] = ()) -> Answer:
+        """Return features from the online store as plain columns: `online` for those in a hurry.
+
+        See `features.online.read`.
+        """
+        return online.read(self._tables, service, asked, also)
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -260,20 +266,22 @@ class FeatureDoor:
         return rows.with_columns(_region(pl.DataFrame(found)))
 
 
-def _frame(columns: dict[str, online.Column], kinds: dict[str, Any]) -> pl.DataFrame:
+def _frame(columns: dict[str, Column], schema: pl.Schema) -> pl.DataFrame:
     """Return columns as a frame, NaN as null; few rows are made faster row by row."""
     if len(next(iter(columns.values()))) > _FEW_ROWS:
-        return pl.DataFrame(columns, schema=kinds, nan_to_null=True)
-    values = (column if isinstance(column, list) else _or_none(column) for column in columns.values())
-    return pl.from_dicts([dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)], schema=kinds)
+        return pl.DataFrame(columns, schema=schema, nan_to_null=True)
+    values = [column if isinstance(column, list) else column.tolist() for column in columns.values()]
+    named = [
+        {name: None if value != value else value for name, value in zip(columns, row, strict=True)}
+        for row in zip(*values, strict=True)
+    ]
+    return pl.from_dicts(named, schema=schema)
 
 
-def _or_none(numbers: np.ndarray) -> list[float | None]:
-    return [None if value != value else value for value in numbers.tolist()]
-
-
-def _type(column: ServiceColumn) -> Any:
-    return pl.String if column.kind == "category" else pl.Float64
+@cache
+def _schema(service: str) -> pl.Schema:
+    kinds = {"category": pl.String}
+    return pl.Schema({column.name: kinds.get(column.kind, pl.Float64) for column in services.columns(service)})
 
 
 def _region(places: pl.DataFrame) -> pl.Series:

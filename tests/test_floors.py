@@ -15,6 +15,7 @@ FEAST_DOORS = {
     "features/asof_store.py",
     "features/online_store/packed.py",
     "features/online_store/engine.py",
+    "recoup/bench/online.py",
 }
 TUNERS = ("optuna", "optuna_integration", "training.tuning")
 

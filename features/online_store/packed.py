@@ -93,8 +93,9 @@ class PackedOnlineStore(OnlineStore):
                 return [(None, None)] * len(entity_keys)
             packed = tables.rows({table.name: [_key(key) for key in entity_keys]})[table.name]
         columns = rows.unpack(standing.layout, packed)
-        names = requested_features or [*standing.layout.numbers, *standing.layout.categories]
-        values = {name: _values(columns, name) for name in names if name in standing.layout.places}
+        held = [*standing.layout.numbers, *standing.layout.categories]
+        names = requested_features or held
+        values = {name: _values(columns, name) for name in names if name in held}
         return [
             (_moment(at), {name: column[row] for name, column in values.items()}) if found else (None, None)
             for row, (found, at) in enumerate(zip(columns.found, columns.event.tolist(), strict=True))

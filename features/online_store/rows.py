@@ -51,9 +51,14 @@ class Layout:
         return head.tobytes() + _PART.join([_NO_TEXT] * len(self.categories))
 
     @cached_property
-    def places(self) -> dict[str, int]:
-        """Each name's place among the numbers, or among the categories."""
-        return {name: place for names in (self.numbers, self.categories) for place, name in enumerate(names)}
+    def number_places(self) -> dict[str, int]:
+        """Each number's place among the numbers."""
+        return {name: place for place, name in enumerate(self.numbers)}
+
+    @cached_property
+    def category_places(self) -> dict[str, int]:
+        """Each category's place among the categories."""
+        return {name: place for place, name in enumerate(self.categories)}
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,11 @@ class Columns:
 
     def number(self, name: str) -> np.ndarray:
         """Return a number by name: float64, shape (m,)."""
-        return self.numbers[:, self.layout.places[name]]
+        return self.numbers[:, self.layout.number_places[name]]
 
     def category(self, name: str) -> list[str | None]:
         """Return a category by name: m texts, None where it is null."""
-        texts = self.texts[self.layout.places[name]]
+        texts = self.texts[self.layout.category_places[name]]
         meanings = {text: None if text == _NO_TEXT else text.decode() for text in set(texts)}
         return [meanings[text] for text in texts]
 

@@ -12,6 +12,8 @@ from features.online_store.tables import Plan, Standing, plan_of, text_of
 
 _PATIENCE_S = 60.0
 """How long a writer waits for another."""
+_MAPPED_BYTES = 1 << 31
+"""How much of the file a reader maps into memory instead of copying page by page."""
 
 
 class SqliteTables:
@@ -59,6 +61,7 @@ class SqliteTables:
             if not self._path.is_file():
                 raise RecoupError("the online store was never filled: run `recoup materialize` first")
             self._own.database = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE_S)
+            self._own.database.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         return self._own.database
 
 

@@ -1,0 +1,334 @@
+"""Packed rows lose no bit, a change of the store is seen whole or not at all, Feast reads what we read."""
+
+import math
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.errors import RecoupError
+from features.home import Home
+from features.marts import MARTS
+from features.online_store import rows
+from features.online_store.rows import NEVER, Layout
+from features.online_store.tables import Standing, Tables, open_tables
+from features.store import FeatureDoor
+from tests.features.conftest import NOW
+from tests.features.small_world import digest
+
+ROOT = Path(__file__).parents[2]
+STAMP = pa.timestamp("us", "UTC")
+LAYOUT = Layout(("balance", "rate"), ("product", "stage"))
+NUMBERS, TEXTS = st.none() | st.floats(), st.none() | st.text()
+INSTANTS = st.integers(-(2**62), 2**62)
+ROWS = st.lists(st.none() | st.tuples(NUMBERS, NUMBERS, TEXTS, TEXTS, INSTANTS, st.none() | INSTANTS), max_size=8)
+_KILLED = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from features.home import Home
+from features.online_store import rows
+from features.store import FeatureDoor
+pack, calls = rows.pack, []
+def deadly(*given):
+    calls.append(given)
+    if len(calls) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return pack(*given)
+rows.pack = deadly
+FeatureDoor(Home(Path(sys.argv[1]))).materialize(datetime.fromisoformat(sys.argv[2]))
+"""
+_READ = """
+import sys
+from pathlib import Path
+import polars as pl
+from features.home import Home
+from features.store import FeatureDoor
+from tests.features.small_world import digest
+answer = FeatureDoor(Home(Path(sys.argv[1]))).online("recovery_v1", pl.read_ipc(sys.argv[2]))
+print(digest(answer.frame), "feast" in sys.modules)
+"""
+
+
+def table(many: list[tuple]) -> pa.Table:
+    kinds = [pa.float64(), pa.float64(), pa.string(), pa.string(), STAMP, STAMP]
+    names = [*LAYOUT.numbers, *LAYOUT.categories, "event", "created"]
+    return pa.table([pa.array([row[n] for row in many], kind) for n, kind in enumerate(kinds)], names)
+
+
+def bits(value: float | None) -> str | None:
+    """Tell apart what must stay apart: null, NaN, and either zero."""
+    return None if value is None else "nan" if math.isnan(value) else value.hex()
+
+
+@given(ROWS)
+def test_what_is_packed_comes_back_to_the_bit(many):
+    packed = iter(rows.pack(LAYOUT, table([row for row in many if row]), "event", "created"))
+    columns = rows.unpack(LAYOUT, [next(packed) if row else None for row in many])
+    whole = [row or (None, None, None, None, NEVER, NEVER) for row in many]
+    assert columns.found == [row is not None for row in many]
+    for place, name in enumerate(LAYOUT.numbers):
+        numbers = columns.number(name)
+        nulls = rows.is_null(numbers)
+        back = [None if null else bits(value) for value, null in zip(numbers.tolist(), nulls, strict=True)]
+        assert back == [bits(row[place]) for row in whole]
+    for place, name in enumerate(LAYOUT.categories, start=2):
+        if many:
+            assert columns.category(name) == [row[place] for row in whole]
+    assert columns.event.tolist() == [row[4] for row in whole]
+    assert columns.created.tolist() == [NEVER if row[5] is None else row[5] for row in whole]
+
+
+def test_rows_of_another_layout_are_refused():
+    packed = rows.pack(LAYOUT, table([(1.0, 2.0, "a", "b", 0, 0)]), "event", "created")
+    swapped = Layout(("rate", "balance"), ("product", "stage"))
+    with pytest.raises(RecoupError, match="recoup materialize"):
+        rows.unpack(swapped, packed)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def tables(request, tmp_path) -> Tables:
+    """Return an empty store of each kind; Redis where RECOUP_TEST_REDIS names a server."""
+    if request.param == "sqlite":
+        return open_tables(str(tmp_path / "online.db"), "test")
+    url = os.environ.get("RECOUP_TEST_REDIS")
+    if not url:
+        pytest.skip("RECOUP_TEST_REDIS names no Redis server, such as redis://localhost:6379/9")
+    return open_tables(url, f"test_{uuid.uuid4().hex}")
+
+
+def fill(tables: Tables, view: str, found: dict[str, bytes], until: datetime | None = None) -> None:
+    with tables.writing() as change:
+        change.clear(view)
+        change.put(view, found.items())
+        change.stand(view, Standing(LAYOUT, until))
+
+
+def ask(tables: Tables, view: str, *keys: str) -> list[bytes | None]:
+    with tables.reading() as sight:
+        return sight.rows({view: keys})[view]
+
+
+def test_store_never_written_says_what_to_run(tables):
+    with pytest.raises(RecoupError, match="never filled: run `recoup materialize`"), tables.reading():
+        pass
+
+
+def test_rows_and_standing_are_read_as_written(tables):
+    fill(tables, "asset", {"é'\"": b"\x00\xff", "L2": b"two"}, NOW)
+    assert ask(tables, "asset", "L2") == [b"two"]
+    assert ask(tables, "asset", "L2", "nobody", "é'\"") == [b"two", None, b"\x00\xff"]
+    assert ask(tables, "contact", "L2") == [None]
+    with tables.reading() as sight:
+        assert sight.plan == {"asset": Standing(LAYOUT, NOW)}
+    with tables.writing() as change:
+        change.put("asset", [("L2", b"new")])
+    assert ask(tables, "asset", "L2", "é'\"") == [b"new", b"\x00\xff"]
+    with tables.writing() as change:
+        change.drop("asset")
+    assert ask(tables, "asset", "L2") == [None]
+
+
+def test_change_is_seen_whole_or_not_at_all(tables):
+    fill(tables, "asset", {"L1": b"old"})
+    fill(tables, "contact", {"B1": b"old"})
+
+    def broken() -> None:
+        with tables.writing() as change:
+            change.clear("asset")
+            change.put("asset", [("L1", b"new")])
+            change.put("contact", [("B1", b"new")])
+            assert ask(tables, "asset", "L1") == [b"old"], "a reader saw what was not committed"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
+    with tables.reading() as sight:
+        assert sight.rows({"asset": ["L1"], "contact": ["B1"]}) == {"asset": [b"old"], "contact": [b"old"]}
+        fill(tables, "asset", {"L1": b"new"})
+        assert sight.rows({"asset": ["L1"]}) == {"asset": [b"old"]}, "one sight showed two states"
+    assert ask(tables, "asset", "L1") == [b"new"]
+
+
+def test_threads_read_while_a_writer_writes(tables):
+    fill(tables, "asset", {str(key): b"0" for key in range(50)})
+    torn, done = [], threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen = set(ask(tables, "asset", *map(str, range(50))))
+            torn.extend([seen] if len(seen) != 1 else [])
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(30):
+        fill(tables, "asset", {str(key): b"%d" % number for key in range(50)})
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert torn == []
+    assert ask(tables, "asset", "7") == [b"29"]
+
+
+@pytest.fixture
+def copied(filled, tmp_path) -> FeatureDoor:
+    """Return a home of one's own with the same marts, online up to `NOW`."""
+    shutil.copytree(filled.home.root, tmp_path / "copied")
+    door = FeatureDoor(Home(tmp_path / "copied"))
+    door.apply()
+    return door
+
+
+def held(home: Home) -> str:
+    """Return all rows of the online store, and how each view stands but for the name of its source."""
+    with sqlite3.connect(home.feast / "packed.db") as database:
+        views = [f"SELECT '{view}', key, hex(row) FROM view_{view}" for view in MARTS]
+        found = database.execute(" UNION ALL ".join(views) + " ORDER BY 1, 2").fetchall()
+    with open_tables(str(home.feast / "packed.db"), "recoup").reading() as sight:
+        standing = sorted((view, how.layout, how.until) for view, how in sight.plan.items())
+    return f"{found}\n{standing}"
+
+
+def materialized(copied: FeatureDoor, *untils: datetime) -> str:
+    for file in copied.home.feast.glob("packed.db*"):
+        file.unlink()
+    door = FeatureDoor(copied.home)
+    for until in untils:
+        door.materialize(until)
+    return held(copied.home)
+
+
+def test_repeated_and_stepwise_materialization_give_the_state_of_one_run(copied):
+    earlier = NOW - timedelta(days=400)
+    whole = materialized(copied, NOW)
+    assert whole == held(copied.home) and str(NOW.year) in whole
+    assert materialized(copied, NOW, NOW) == whole
+    assert materialized(copied, earlier, NOW) == whole
+    before = materialized(copied, earlier)
+    assert before != whole
+    assert materialized(copied, NOW, earlier) == before
+
+
+def test_changed_mart_is_written_whole(copied, asked):
+    whole = materialized(copied, NOW)
+    path, gone = copied.home.marts / "financial.parquet", asked["loan_id"][0]
+    mart = pl.read_parquet(path).filter(pl.col("loan_id") != gone)
+    mart.with_columns(fees_paid=pl.lit(7.0)).write_parquet(path)
+    copied.materialize(NOW)
+    changed = held(copied.home)
+    assert changed != whole
+    assert materialized(copied, NOW) == changed
+    answer = copied.online("recovery_v1", asked.drop("borrower_id"))
+    assert answer.frame["fees_paid"].to_list() == [None] + [7.0] * (asked.height - 1)
+
+
+def test_killed_materialization_leaves_the_former_state(copied):
+    earlier = NOW - timedelta(days=400)
+    before = materialized(copied, earlier)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(copied.home.root), NOW.isoformat()], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert held(copied.home) == before
+    FeatureDoor(copied.home).materialize(NOW)
+    assert held(copied.home) == materialized(copied, NOW)
+
+
+def test_scoring_read_loads_no_feast(filled, asked, tmp_path):
+    asked = asked.drop("borrower_id")
+    asked.write_ipc(tmp_path / "asked.arrow")
+    answer = subprocess.run(
+        [sys.executable, "-c", _READ, str(filled.home.root), str(tmp_path / "asked.arrow")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout.split() == [digest(filled.online("recovery_v1", asked).frame), "False"]
+
+
+def test_one_row_is_as_it_is_among_many(filled, asked):
+    many = filled.online("recovery_v1", asked.drop("borrower_id"))
+    for row in (0, 1, asked.height - 1):
+        one = filled.online("recovery_v1", asked.drop("borrower_id").slice(row, 1))
+        assert digest(one.frame) == digest(many.frame.slice(row, 1))
+        assert one.keys.equals(many.keys.slice(row, 1)) and one.known_at == many.known_at[row : row + 1]
+
+
+def test_loan_asked_twice_is_answered_twice(filled, asked):
+    twice = asked.drop("borrower_id")[[3, 0, 3, 3]]
+    answer = filled.online("recovery_v1", twice, also=["asset:currency", "contact:attempts"])
+    alone = filled.online("recovery_v1", twice[1:3], also=["asset:currency", "contact:attempts"])
+    assert digest(answer.frame[1:3]) == digest(alone.frame) and answer.also[1:3].equals(alone.also)
+    assert digest(answer.frame.drop("horizon_months")[:1]) == digest(answer.frame.drop("horizon_months")[3:])
+
+
+def test_stock_engine_of_feast_writes_the_same_rows(copied):
+    import yaml
+    from feast import FeatureStore
+
+    ours = materialized(copied, NOW).split("\n")[0]
+    place = copied.home.feast / "feature_store.yaml"
+    config = yaml.safe_load(place.read_text())
+    place.write_text(yaml.safe_dump(config | {"batch_engine": {"type": "local"}}))
+    for file in copied.home.feast.glob("packed.db*"):
+        file.unlink()
+    FeatureStore(repo_path=str(copied.home.feast)).materialize(datetime(1970, 1, 1, tzinfo=UTC), NOW)
+    assert held(copied.home).split("\n")[0] == ours
+
+
+def test_value_written_through_feast_is_read_until_the_mart_is_materialized_anew(copied, asked):
+    from feast import FeatureStore
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    whole = materialized(copied, NOW)
+    loan = asked["loan_id"][0]
+    stock = FeatureStore(repo_path=str(copied.home.feast))
+    row = pl.read_parquet(copied.home.marts / "asset.parquet").filter(pl.col("loan_id") == loan).tail(1)
+    stock.write_to_online_store("asset", row.with_columns(product=pl.lit("Ärger"), balance=0.1).to_pandas())
+    key = EntityKey(join_keys=["loan_id"], entity_values=[Value(string_val=loan)])
+    part = {"balance": Value(double_val=0.3), "purpose": Value()}
+    view = stock.get_feature_view("asset")
+    stock._get_provider().online_write_batch(stock.config, view, [(key, part, NOW, None)], None)
+    answer = copied.online("recovery_v1", asked.drop("borrower_id").head(2)).frame
+    assert answer.select("product", "balance", "purpose").row(0) == ("Ärger", 0.3, "missing")
+    read = stock.get_online_features(["asset:product", "asset:balance", "asset:purpose"], [{"loan_id": loan}])
+    assert read.to_dict() == {"loan_id": [loan], "product": ["Ärger"], "balance": [0.3], "purpose": [None]}
+    assert answer["credit_grade"][0] == row["credit_grade"][0]
+    copied.materialize(NOW)
+    assert held(copied.home) == whole
+
+
+def test_view_that_cannot_be_packed_is_refused(copied):
+    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueType
+    from feast.errors import FeastError
+    from feast.types import Int64
+
+    loan = Entity(name="loan_id", join_keys=["loan_id"], value_type=ValueType.STRING)
+    mart = str(copied.home.marts / "asset.parquet")
+    view = FeatureView(
+        name="counted", entities=[loan], schema=[Field(name="term_months", dtype=Int64)],
+        source=FileSource(name="counted", path=mart, timestamp_field="event_timestamp"),
+    )  # fmt: skip
+    with pytest.raises(FeastError, match="term_months"):
+        FeatureStore(repo_path=str(copied.home.feast)).apply([loan, view])
+
+
+@settings(max_examples=25)
+@given(st.dictionaries(st.text(min_size=1).filter(lambda key: "\x00" not in key), st.binary(), max_size=6))
+def test_any_key_and_any_row_are_kept(found):
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_tables(str(Path(folder) / "online.db"), "test")
+        fill(store, "any view", found)
+        assert ask(store, "any view", *found, "and \U0001f600") == [*found.values(), found.get("and \U0001f600")]
