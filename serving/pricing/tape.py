@@ -16,6 +16,7 @@ from features.home import Home
 from features.store import FeatureDoor
 from serving.pricing import clearing, plots, portfolio, secured, stress, valuation
 from serving.pricing.clearing import Sale
+from serving.pricing.population import Outside, Population
 from serving.pricing.valuation import Assumptions
 from training import registry
 from training.job import Progress
@@ -101,9 +102,8 @@ def read(home: Home, path: Path, source: str, progress: Progress = print, champi
     (rows,) = intake.read_feeds(path, layout, "loans")
     tape, rejected = _priceable(rows)
     if tape.is_empty():
-        first = rejected["reason"][0] if rejected.height else "it has no rows"
-        raise RecoupError(f"{path}: no loan can be priced; the first reason: {first}")
-    progress(f"{tape.height:,} loans to price, {rejected.height:,} rejected")
+        raise RecoupError(f"{path}: no loan can be priced{_first(rejected)}")
+    progress(f"{tape.height:,} loans to price, {rejected.height:,} rejected{_first(rejected)}")
     door = FeatureDoor(home)
     held = secured.read(tape, door.lake.scan("litigation"))
     return Offer(champion, layout.source, tape, _features(door, champion, tape), rejected, held)
@@ -111,9 +111,11 @@ def read(home: Home, path: Path, source: str, progress: Progress = print, champi
 
 def value(offer: Offer, out: Path, given: Assumptions, sales: list[Sale] | None = None) -> PricedTape:
     """Value a tape that was read, and write the files; see `price`."""
-    table, valued, shapes = _prices(offer, given)
+    population = Population.of(offer.champion.package)
+    outside = population.outside(offer.frame)
+    table, valued, shapes = _prices(offer, population, outside, given)
     by_currency, drawn = _by_currency(offer, table, valued, shapes, given)
-    report = _report(offer, valued, given) | {"by_currency": by_currency}
+    report = _report(offer, outside, valued, given) | {"by_currency": by_currency}
     if offer.collateral:
         report["secured"] = secured.summary(offer.collateral, valued, offer.loans)
     if sales:
@@ -139,6 +141,14 @@ def _priceable(rows: intake.FeedRows) -> tuple[pl.DataFrame, pl.DataFrame]:
     return kept.with_columns(known_at=pl.col("cutoff_on").cast(INSTANT)), rejected
 
 
+def _first(rejected: pl.DataFrame) -> str:
+    """Return what was wrong with the first row that was rejected."""
+    if rejected.is_empty():
+        return ""
+    row = rejected.sort("file_row").row(0, named=True)
+    return f"; the first: loan {row['loan_id']} in row {row['file_row']}, {row['reason']}"
+
+
 def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl.DataFrame:
     rows = tape.select(
         "loan_id",
@@ -152,18 +162,12 @@ def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl
     return door.tape_frame(champion.package.card.service, feeds, rows)
 
 
-def _prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued, np.ndarray]:
-    package, frame, owed = offer.champion.package, offer.frame, offer.loans["balance"].to_numpy()
-    places, moves, rate = package.reasons(frame, REASONS, threads=2)
-    valued, shapes = valuation.value(package.outlook(frame, threads=2), owed, given, rate), package.shapes
-    names = pl.Series(package.names)
-    reasons = [
-        pl.DataFrame({"name": names.gather(places[:, k]), "money": moves[:, k] * owed})
-        .select(pl.format("{} {}", "name", pl.col("money").round(2)))
-        .to_series()
-        .alias(f"reason_{k + 1}")
-        for k in range(REASONS)
-    ]
+def _prices(offer: Offer, population: Population, outside: Outside,
+            given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued, np.ndarray]:  # fmt: skip
+    package, owed = offer.champion.package, offer.loans["balance"].to_numpy()
+    outlook, places, moves = package.appraise(offer.frame, REASONS, threads=2)
+    valued, shapes = valuation.value(population.widened(outlook, outside), owed, given), package.shapes
+    reasons = _reasons(package.names, places, moves * owed[:, None])
     if offer.collateral:
         valued, shapes = secured.combine(valued, offer.collateral, shapes, given)
         told = secured.reasons(offer.collateral, valued, REASONS)
@@ -174,9 +178,26 @@ def _prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.V
     table = offer.loans.select("loan_id", "currency", "balance").with_columns(
         *[pl.Series(name, column) for name, column in (valued.columns() | valued.by_horizon()).items()],
         *reasons,
+        outside.names,
         pl.lit(offer.champion.label).alias("model_version"),
     )
     return table, valued, shapes
+
+
+def _reasons(names: list[str], places: np.ndarray, money: np.ndarray) -> list[pl.Series]:
+    """Return the inputs that move each loan's recovery most, with what they move it by."""
+    known = pl.Series(names)
+    return (
+        pl.DataFrame(
+            {f"name_{k}": known.gather(places[:, k]) for k in range(REASONS)}
+            | {f"money_{k}": money[:, k] for k in range(REASONS)}
+        )
+        .select(
+            pl.format("{} {}", f"name_{k}", pl.col(f"money_{k}").round(2)).alias(f"reason_{k + 1}")
+            for k in range(REASONS)
+        )
+        .get_columns()
+    )
 
 
 def _by_currency(offer: Offer, table: pl.DataFrame, valued: valuation.Valued, shapes: np.ndarray,
@@ -204,13 +225,14 @@ def _by_currency(offer: Offer, table: pl.DataFrame, valued: valuation.Valued, sh
     return rows, pl.concat(drawn)
 
 
-def _report(offer: Offer, valued: valuation.Valued, given: Assumptions) -> dict[str, Any]:
+def _report(offer: Offer, outside: Outside, valued: valuation.Valued, given: Assumptions) -> dict[str, Any]:
     card = offer.champion.package.card
     warnings = []
     if offer.source != card.source:
         warnings.append(
             f"the model was trained on {card.source}, the tape is {offer.source}: nothing shows that it holds there"
         )
+    warnings += outside.warnings()
     if not card.common_factor:
         warnings.append("the model knows of nothing that loans share: its portfolio's interval is too narrow")
     return {
@@ -221,6 +243,7 @@ def _report(offer: Offer, valued: valuation.Valued, given: Assumptions) -> dict[
         "timing": "model" if len(valued.outlook.horizons) > 1 else "assumed",
         "assumptions": given.model_dump(),
         "common_factor": card.common_factor,
+        "out_of_population": outside.summary(),
         "warnings": warnings,
     }
 
