@@ -107,14 +107,15 @@ def price(
     out: Out,
     assumptions: Annotated[Path | None, typer.Option(help="a YAML file of returns and costs")] = None,
     clearing: Annotated[Path | None, typer.Option(help="a CSV file of recent prices by segment")] = None,
+    stresses: Annotated[Path | None, typer.Option(help="a YAML file of named stresses")] = None,
 ) -> None:
     """Value a tape on offer."""
     from recoup.tables import portfolio_table
     from serving.pricing import clearing as market
-    from serving.pricing import tape, valuation
+    from serving.pricing import stress, tape, valuation
 
-    sales = market.read(clearing) if clearing else None
-    priced = tape.price(homes.current(), file, source, out, valuation.assumptions(assumptions), say, sales)
+    given, sales = valuation.assumptions(assumptions), market.read(clearing) if clearing else None
+    priced = tape.price(homes.current(), file, source, out, given, say, sales, stress.read(stresses))
     print(portfolio_table(priced.portfolio))
     print(f"prices: {priced.prices}")
 

@@ -67,6 +67,7 @@ def clearing(comparison: dict[str, Any], path: Path) -> None:
     axes.scatter([100 * found["own"] for found in shown], places, label="recoup", zorder=2)
     axes.scatter([100 * found["cleared"] for found in shown], places, marker="D", label="cleared", zorder=2)
     axes.set_yticks(places, [f"{found['segment']} ({found['date']})" for found in shown])
+    axes.margins(y=0.6 / len(shown))
     axes.invert_yaxis()
     axes.set(xlabel="price, % of balance", title="Our price and the market's, and what would explain the difference")
     axes.legend(loc="best")

@@ -17,6 +17,7 @@ from features.store import FeatureDoor
 from serving.pricing import clearing, plots, portfolio, secured, stress, valuation
 from serving.pricing.clearing import Sale
 from serving.pricing.population import Outside, Population
+from serving.pricing.stress import Stress
 from serving.pricing.valuation import Assumptions
 from training import registry
 from training.job import Progress
@@ -66,7 +67,7 @@ class PricedTape:
 
 
 def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, progress: Progress = print,
-          sales: list[Sale] | None = None) -> PricedTape:  # fmt: skip
+          sales: list[Sale] | None = None, stresses: dict[str, Stress] | None = None) -> PricedTape:  # fmt: skip
     """Value every loan of a tape that is not in the lake.
 
     Parameters
@@ -85,13 +86,15 @@ def price(home: Home, path: Path, source: str, out: Path, given: Assumptions, pr
     progress : callable
     sales : list of Sale, optional
         Clearing prices to set ours beside.
+    stresses : dict of str to Stress, optional
+        By name; those of ``stress.yaml`` when not given.
 
     Raises
     ------
     RecoupError
         When the tape cannot be read, nothing in it can be priced, or no model is trained.
     """
-    return value(read(home, path, source, progress), out, given, sales)
+    return value(read(home, path, source, progress), out, given, sales, stresses)
 
 
 def read(home: Home, path: Path, source: str, progress: Progress = print, champion: Registered | None = None) -> Offer:
@@ -109,12 +112,13 @@ def read(home: Home, path: Path, source: str, progress: Progress = print, champi
     return Offer(champion, layout.source, tape, _features(door, champion, tape), rejected, held)
 
 
-def value(offer: Offer, out: Path, given: Assumptions, sales: list[Sale] | None = None) -> PricedTape:
+def value(offer: Offer, out: Path, given: Assumptions, sales: list[Sale] | None = None,
+          stresses: dict[str, Stress] | None = None) -> PricedTape:  # fmt: skip
     """Value a tape that was read, and write the files; see `price`."""
     population = Population.of(offer.champion.package)
     outside = population.outside(offer.frame)
     table, valued, shapes = _prices(offer, population, outside, given)
-    by_currency, drawn = _by_currency(offer, table, valued, shapes, given)
+    by_currency, drawn = _by_currency(offer, table, valued, shapes, given, stresses or stress.read())
     report = _report(offer, outside, valued, given) | {"by_currency": by_currency}
     if offer.collateral:
         report["secured"] = secured.summary(offer.collateral, valued, offer.loans)
@@ -200,10 +204,10 @@ def _reasons(names: list[str], places: np.ndarray, money: np.ndarray) -> list[pl
     )
 
 
-def _by_currency(offer: Offer, table: pl.DataFrame, valued: valuation.Valued, shapes: np.ndarray,
-                 given: Assumptions) -> tuple[list[dict[str, Any]], pl.DataFrame]:  # fmt: skip
+def _by_currency(offer: Offer, table: pl.DataFrame, valued: valuation.Valued, shapes: np.ndarray, given: Assumptions,
+                 stresses: dict[str, Stress]) -> tuple[list[dict[str, Any]], pl.DataFrame]:  # fmt: skip
     """Return totals, distribution and stresses of the loans in each currency, and the scenarios."""
-    factor, stresses = offer.champion.package.card.common_factor, stress.read()
+    factor = offer.champion.package.card.common_factor
     rows, drawn = [], []
     for (currency,), part in table.with_row_index("row").group_by("currency", maintain_order=True):
         held = np.zeros(table.height, dtype=bool)

@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import RecoupError
 from features.lake import Lake
-from serving.pricing import tape, valuation
+from serving.pricing import clearing, tape, valuation
 from training.train import train
 
 CONTRACT = [
@@ -23,8 +23,8 @@ OUTCOMES = [
 ]  # fmt: skip
 
 
-def price(home, path, out, source="canonical", given=None):
-    return tape.price(home, path, source, out, given or valuation.assumptions(), progress=lambda line: None)
+def price(home, path, out, source="canonical", given=None, **more):
+    return tape.price(home, path, source, out, given or valuation.assumptions(), lambda line: None, **more)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,46 @@ def test_price_falls_when_return_or_cost_rises(worked, tape_on_offer, priced, tm
     assert (prices["price"] <= before).all() and prices["price"].sum() < before.sum()
 
 
+def test_the_files_hold_the_distribution_that_the_totals_speak_of(worked, tape_on_offer, tmp_path):
+    (total,) = price(worked, tape_on_offer, tmp_path / "out").portfolio["by_currency"]
+    drawn = pl.read_parquet(tmp_path / "out" / "scenarios.parquet")
+    assert drawn.height == total["distribution"]["scenarios"] == 10_000
+    for step in total["distribution"]["recovery"]:
+        cash = drawn[f"cash_{step['months']}m"].to_numpy()
+        assert np.quantile(cash, (0.05, 0.95)).tolist() == [step["lower"], step["upper"]]
+        assert step["lower"] < step["expected"] < step["upper"]
+    assert total["distribution"]["value"]["expected"] == pytest.approx(total["price"])
+    assert total["stress"]["base"]["price"] == pytest.approx(total["price"])
+    assert total["stress"]["downturn"]["price"] < total["price"]
+    assert (tmp_path / "out" / "bid_curve.png").read_bytes().startswith(b"\x89PNG")
+    report = json.loads((tmp_path / "out" / "portfolio.json").read_text())
+    assert report["common_factor"]["national"] > 0 and report["by_currency"] == [total]
+
+
+def test_currencies_are_priced_side_by_side_and_never_added(worked, tape_on_offer, tmp_path, priced):
+    rows = pl.read_csv(tape_on_offer, infer_schema=False).head(40).with_row_index("n")
+    mixed = rows.with_columns(currency=pl.when(pl.col("n") < 15).then(pl.lit("EUR")).otherwise("currency"))
+    mixed.drop("n").write_csv(tmp_path / "tape.csv")
+    euro, dollar = price(worked, tmp_path / "tape.csv", tmp_path / "out").portfolio["by_currency"]
+    assert (euro["currency"], euro["loans"], dollar["currency"], dollar["loans"]) == ("EUR", 15, "USD", 25)
+    prices = priced[0].head(40)["price"]
+    assert euro["price"] == pytest.approx(prices.head(15).sum())
+    assert dollar["price"] == pytest.approx(prices.tail(25).sum())
+    drawn = pl.read_parquet(tmp_path / "out" / "scenarios.parquet")
+    assert drawn.group_by("currency").len().sort("currency").rows() == [("EUR", 10_000), ("USD", 10_000)]
+
+
+def test_clearing_prices_stand_beside_ours(worked, tape_on_offer, tmp_path):
+    (tmp_path / "sales.csv").write_text("product,price,date\ncredit_card,0.05,2025-03-31\nmortgage,0.3,2025-03-31\n")
+    found = price(worked, tape_on_offer, tmp_path / "out", sales=clearing.read(tmp_path / "sales.csv"))
+    told = found.portfolio["clearing"]
+    (cards,) = told["segments"]
+    assert cards["loans"] == (pl.read_csv(tape_on_offer)["product"] == "credit_card").sum()
+    assert sum(cards["parts"].values()) == pytest.approx(cards["own"])
+    assert told["unmatched"] == ["product mortgage"] and 0 < told["uncovered"] < 1
+    assert (tmp_path / "out" / "clearing.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_rows_that_cannot_be_priced_are_kept_with_their_reason(worked, tape_on_offer, tmp_path):
     rows = pl.read_csv(tape_on_offer, infer_schema=False).head(6)
     spoilt = rows.with_row_index("n").with_columns(
@@ -94,12 +134,6 @@ def test_a_tape_with_nothing_to_price_is_an_error_with_the_first_reason(worked, 
 def test_without_a_model_the_error_names_the_command(home, tape_on_offer, tmp_path):
     with pytest.raises(RecoupError, match="recoup train recovery"):
         price(home, tape_on_offer, tmp_path / "out")
-
-
-def test_impossible_assumptions_are_refused(tmp_path):
-    (tmp_path / "a.yaml").write_text(valuation.DEFAULT.read_text().replace("cost_share: 0.10", "cost_share: 2"))
-    with pytest.raises(RecoupError, match=r"legal\.cost_share"):
-        valuation.assumptions(tmp_path / "a.yaml")
 
 
 def test_a_model_of_another_source_is_a_warning(worked, lending_club, tmp_path):
