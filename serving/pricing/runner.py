@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import IO
 
+from features.errors import RecoupError
 from features.home import Home
 from serving.pricing.tasks import Tasks
 
 _LOOK_SECONDS = 0.3
+_MEND_SECONDS = 5
 _CODE = Path(__file__).parents[2]
 
 
@@ -43,16 +45,17 @@ class Runner:
         with (self._folder / "runner.lock").open("w") as lock:
             while not _sole(lock):
                 await asyncio.sleep(_LOOK_SECONDS)
-            self._tasks.put_back(cut_off=True)
+            cut_off = True
             while True:
                 try:
-                    if begun := self._tasks.begin():
+                    self._tasks.put_back(cut_off)
+                    cut_off = False
+                    while begun := self._tasks.begin():
                         await self._price(begun.task_id)
-                        continue
-                except OSError as error:  # such as a full disk: the tasks wait until it has room
+                    await asyncio.sleep(_LOOK_SECONDS)
+                except (OSError, ValueError, RecoupError) as error:  # a full disk, a file that somebody changed
                     logging.getLogger(__name__).warning("tapes wait: %s", error)
-                    self._tasks.put_back(cut_off=False)
-                await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(_MEND_SECONDS)
 
     async def _price(self, task_id: str) -> None:
         folder = self._tasks.folder(task_id)

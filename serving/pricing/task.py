@@ -90,7 +90,7 @@ def _price(folder: Path) -> str:
 
 def _end_with_parent() -> None:
     """End when the service does, however it does: the pipe from it then has no writer."""
-    while sys.stdin.buffer.read(1):
+    while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(1)
 

@@ -52,10 +52,11 @@ class Served:
         """Kill all of the service but the processes that price: they must end by themselves."""
         pricing = self.pricing()
         whole = psutil.Process(self.process.pid)
-        for process in [whole, *whole.children(recursive=True)]:
-            if process not in pricing:
-                process.kill()
+        rest = [process for process in [whole, *whole.children(recursive=True)] if process not in pricing]
+        for process in rest:
+            process.kill()
         self.process.wait()
+        psutil.wait_procs(rest, timeout=30)
         self.client.close()
         return pricing
 
