@@ -56,9 +56,10 @@ class Learner:
         return self.rows["target"].to_numpy()[part]
 
     def pool(self, part: np.ndarray, target: np.ndarray, curve: HorizonCurve | None) -> Pool:
-        """Return a part's pool; small averages are noisy in multiples, and weigh less."""
+        """Return a part's pool; small averages are noisy in multiples, and weigh less. Weights average to 1."""
         categories = [column["name"] for column in self.columns if column["kind"] == "category"]
-        return to_pool(self.frame.filter(part), categories, target, self.average(part, curve))
+        average = self.average(part, curve)
+        return to_pool(self.frame.filter(part), categories, target, average / average.mean())
 
     def fit(
         self, part: np.ndarray, parameters: dict[str, Any], curve: HorizonCurve | None, seeds: int | None = None

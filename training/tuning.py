@@ -68,7 +68,7 @@ def tune(learner: Learner, origins: list[Origin], *, trials: int, journal: Path,
         study_name=study,
         direction="maximize",
         storage=JournalStorage(JournalFileBackend(str(journal))),
-        sampler=optuna.samplers.TPESampler(seed=learner.seed, warn_independent_sampling=False),
+        sampler=optuna.samplers.TPESampler(seed=learner.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=len(task.designs)),
     )
     for name in task.designs:
