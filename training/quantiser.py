@@ -94,20 +94,21 @@ class Quantiser:
         return bins
 
     def _count_categories(self, frame: pl.DataFrame, bins: np.ndarray) -> None:
-        asked = {plane.feature for plane in self.planes if plane.borders is None}
-        columns = {place: frame[self.model.feature_names_[place]].cast(pl.Categorical) for place in sorted(asked)}
+        names = self.model.feature_names_
+        asked = sorted({plane.feature for plane in self.planes if plane.borders is None})
+        columns = {place: frame[names[place]].cast(pl.Categorical) for place in asked}
         distinct = {place: column.unique() for place, column in columns.items()}
         leaves = self._leaves({place: levels.cast(pl.String).to_list() for place, levels in distinct.items()})
+        codes = {place: column.to_physical().to_numpy() for place, column in columns.items()}
+        look_up = _compiled_look_up()
         for number, plane in enumerate(self.planes):
             if plane.borders is not None:
                 continue
-            levels, codes = distinct[plane.feature].to_physical().to_numpy(), columns[plane.feature].to_physical()
-            yes = np.zeros(len(levels), np.uint8)
+            levels = distinct[plane.feature].to_physical().to_numpy()
+            yes = np.zeros(levels.max() + 1, np.uint8)
             for tree, depth in map(self.asked_at.__getitem__, plane.splits.tolist()):
-                yes += (leaves[: len(levels), tree] >> depth & 1).astype(np.uint8)
-            by_code = np.zeros(levels.max() + 1, np.uint8)
-            by_code[levels] = yes
-            by_code.take(codes.to_numpy(), out=bins[number])
+                yes[levels] += (leaves[: len(levels), tree] >> depth & 1).astype(np.uint8)
+            look_up(codes[plane.feature], yes, bins[number])
 
     def _leaves(self, levels: dict[int, list[str]]) -> np.ndarray:
         """Return the leaves, shape (rows, trees), of rows that hold every level of each category."""
@@ -158,3 +159,15 @@ def _compiled_count() -> Any:
                 bins[row] += np.uint8(singles[row] > borders[place])
 
     return njit(cache=True, nogil=True)(count)
+
+
+@functools.cache
+def _compiled_look_up() -> Any:
+    """Take the bin of each code."""
+    from numba import njit
+
+    def look_up(codes: Any, bin_of: Any, bins: Any) -> None:
+        for row in range(codes.shape[0]):
+            bins[row] = bin_of[codes[row]]
+
+    return njit(cache=True, nogil=True)(look_up)

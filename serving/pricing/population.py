@@ -138,6 +138,8 @@ class Population:
         interval and [0, 1] is added to the union of that interval and the loan's own.
         """
         rows = np.flatnonzero(outside.distance)
+        if not len(rows):
+            return outlook
         doubt = (outside.distance[rows] / (1 + outside.distance[rows]))[:, None]
         lower, upper = outlook.lower.copy(), outlook.upper.copy()
         lower[rows] = np.minimum(lower[rows], self.lower) * (1 - doubt)
