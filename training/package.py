@@ -220,6 +220,7 @@ class ModelPackage:
         """
         horizons = self._distribution.horizons
         explained, spread = self._many
+        frame = frame.with_columns(pl.col(self._categories).cast(pl.Categorical))  # once for both
         raw, places, moves = explained.over("horizon_months", horizons, frame, count, threads)
         average = self._curve.at(horizons)
         curve, base = self._linked(raw, average), self._linked(self.shap.base, average)
