@@ -16,7 +16,7 @@ LEVEL = 0.90
 _LEAST_SPREAD = 0.2
 _LEAST_UPPER = 0.01
 _LEVELS = 200
-_GROUP_ROWS = 400
+_GROUP_ROWS = 200
 _MOST_GROUPS = 5
 
 
@@ -76,8 +76,20 @@ class Distribution:
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> "Distribution":
-        """Read what `to_card` wrote."""
-        return cls(*(np.array(card[part.name], dtype=np.float64) for part in fields(cls)))
+        """Read what `to_card` wrote.
+
+        Raises
+        ------
+        KeyError, ValueError
+            When a part is missing, is no table of numbers, or does not fit the others.
+        """
+        found = cls(*(np.array(card[part.name], dtype=np.float64) for part in fields(cls)))
+        if (
+            not len(found.horizons) == len(found.scales) == len(found.margins)
+            or len(found.shapes) != len(found.edges) + 1
+        ):
+            raise ValueError("the parts of the distribution do not fit together")
+        return found
 
     def to_card(self) -> dict[str, Any]:
         """Return plain lists."""
@@ -100,8 +112,8 @@ def _shapes(spread: np.ndarray, relative: np.ndarray) -> tuple[np.ndarray, np.nd
     """Return edges of groups of like spread, and the quantiles of recovery over its mean in each."""
     groups = int(np.clip(len(spread) // _GROUP_ROWS, 1, _MOST_GROUPS))
     edges = np.unique(np.quantile(spread, np.arange(1, groups) / groups))
-    place, ratio = np.searchsorted(edges, spread, side="right"), relative / spread
+    place = np.searchsorted(edges, spread, side="right")
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    shapes = np.array([np.quantile(ratio[place == group], levels) for group in range(len(edges) + 1)])
+    shapes = np.array([np.quantile(relative[place == group], levels) for group in range(len(edges) + 1)])
     means = shapes.mean(axis=1, keepdims=True)
     return edges, np.divide(shapes, means, out=np.ones_like(shapes), where=means > 0)

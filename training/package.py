@@ -129,19 +129,23 @@ class ModelPackage:
             spread = _read(folder / "spread.cbm") if card.distribution else None
             shap = LeafShap.load(folder / "leaf_shap.npz")
             reference = pl.read_parquet(folder / "reference.parquet")
+            package = cls(model, shap, card, reference, spread)
+            if card.distribution:
+                package._distribution, package._curve  # noqa: B018 - read from the card now, or refused
         except Exception as error:
             raise RecoupError(f"{folder}: not a usable model package: {error}") from error
         names = [column["name"] for column in card.columns]
         named = [model.feature_names_, list(shap.feature_names), *([spread.feature_names_] if spread else [])]
         if any(names != others for others in named):
             raise RecoupError(f"{folder}: models, explanation table and card name different inputs")
-        return cls(model, shap, card, reference, spread)
+        return package
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short hash of the trees, splits and category tables: equal for equal models."""
-        trees = [_trees(model) for model in (self.model, self.spread) if model]
-        return hashlib.sha256(json.dumps(trees, sort_keys=True).encode()).hexdigest()[:16]
+        """A short hash of all that answers come from: trees, splits, category tables, curve and distribution."""
+        parts = [_trees(model) for model in (self.model, self.spread) if model]
+        parts += [self.card.curve, self.card.distribution]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def names(self) -> list[str]:
