@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recoup.bench import coverage
+from recoup.bench import coverage, tape_rows
 from recoup.bench.pairs import ratio
 from serving.pricing import scenarios
 from serving.pricing.scenarios import Exposures
@@ -34,6 +34,12 @@ def measure(progress: Progress) -> dict[str, float]:
     }
     with tempfile.TemporaryDirectory() as folder:
         found = coverage.held(Path(folder), progress, models=4, worlds=10, loans=6_000, seed=20_000)
+    rows = tape_rows.measure(progress)
+    figures |= {
+        "tape_rows_vs_raw_predict": rows["ratio"],
+        "tape_rows_vs_raw_predict.seconds": rows["seconds"],
+        "tape_rows_vs_raw_predict.peer_seconds": rows["peer_seconds"],
+    }
     return figures | {"portfolio_coverage": found["held"].to_numpy().mean(), "portfolios": found.height}
 
 

@@ -115,9 +115,7 @@ def read(home: Home, path: Path, source: str, progress: Progress = print, champi
 def value(offer: Offer, out: Path, given: Assumptions, sales: list[Sale] | None = None,
           stresses: dict[str, Stress] | None = None) -> PricedTape:  # fmt: skip
     """Value a tape that was read, and write the files; see `price`."""
-    population = Population.of(offer.champion.package)
-    outside = population.outside(offer.frame)
-    table, valued, shapes = _prices(offer, population, outside, given)
+    table, valued, shapes, outside = prices(offer, given)
     by_currency, drawn = _by_currency(offer, table, valued, shapes, given, stresses or stress.read())
     report = _report(offer, outside, valued, given) | {"by_currency": by_currency}
     if offer.collateral:
@@ -166,9 +164,22 @@ def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl
     return door.tape_frame(champion.package.card.service, feeds, rows)
 
 
-def _prices(offer: Offer, population: Population, outside: Outside,
-            given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued, np.ndarray]:  # fmt: skip
+def prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued, np.ndarray, Outside]:
+    """Value the loans of a tape that was read.
+
+    Returns
+    -------
+    table : polars.DataFrame, shape (n, ...)
+        The columns of ``prices.parquet``.
+    valued : Valued
+    shapes : ndarray
+        What ``outlook.shape`` refers to.
+    outside : Outside
+        What lies outside the training population; such loans have wider intervals.
+    """
     package, owed = offer.champion.package, offer.loans["balance"].to_numpy()
+    population = Population.of(package)
+    outside = population.outside(offer.frame)
     outlook, places, moves = package.appraise(offer.frame, REASONS, threads=2)
     valued, shapes = valuation.value(population.widened(outlook, outside), owed, given), package.shapes
     reasons = _reasons(package.names, places, moves * owed[:, None])
@@ -185,7 +196,7 @@ def _prices(offer: Offer, population: Population, outside: Outside,
         outside.names,
         pl.lit(offer.champion.label).alias("model_version"),
     )
-    return table, valued, shapes
+    return table, valued, shapes, outside
 
 
 def _reasons(names: list[str], places: np.ndarray, money: np.ndarray) -> list[pl.Series]:
