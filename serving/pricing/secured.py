@@ -154,7 +154,10 @@ def summary(held: Collateral, valued: Valued, loans: pl.DataFrame) -> list[dict[
 
 
 def _ahead(outlook: Outlook, held: Collateral, shapes: np.ndarray) -> tuple[Outlook, np.ndarray]:
-    """Return the outlook with what collateral pays, and the shapes that it refers to."""
+    """Return the outlook with what collateral pays, and the shapes that it refers to.
+
+    A loan's interval reaches as far as its debtor's, which is wider for one unlike those of training.
+    """
     at = [AHEAD.index(h) for h in outlook.horizons]
     curve, lower, upper, shape = (getattr(outlook, name).copy() for name in ("curve", "lower", "upper", "shape"))
     curve[held.rows] = _both(held.share[:, at], outlook.curve[held.rows])
@@ -163,14 +166,13 @@ def _ahead(outlook: Outlook, held: Collateral, shapes: np.ndarray) -> tuple[Outl
         part = slice(start, start + _PART)
         rows = held.rows[part]
         for column, place in enumerate(at):
-            debtor = _debtor(outlook, rows, column, shapes)
-            drawn = np.sort(
-                _both(held.quantiles[part, place, :, None], debtor[:, None, :]).reshape(len(rows), -1), axis=1
-            )
-            least, most = _shortest(drawn)
+            sold, pays = held.quantiles[part, place], _debtor(outlook, rows, column, shapes)
+            own[part] = _levels(_crossed(sold, pays), shapes.shape[1])  # the last one stays
+            pays[:, 0] = np.minimum(pays[:, 0], outlook.lower[rows, column])
+            pays[:, -1] = np.maximum(pays[:, -1], outlook.upper[rows, column])
+            least, most = _shortest(_crossed(sold, pays))
             lower[rows, column] = np.minimum(least, curve[rows, column])
             upper[rows, column] = np.maximum(most, curve[rows, column])
-        own[part] = _levels(drawn, shapes.shape[1])
     shape[held.rows] = len(shapes) + np.arange(len(held.rows))
     return replace(outlook, curve=curve, lower=lower, upper=upper, shape=shape), np.concatenate([shapes, own])
 
@@ -228,12 +230,15 @@ def _both(collateral: np.ndarray, debtor: np.ndarray) -> np.ndarray:
 
 
 def _debtor(outlook: Outlook, rows: np.ndarray, column: int, shapes: np.ndarray) -> np.ndarray:
-    """Return what the debtor pays at a few levels, shape (m, levels): the ends reach to the interval's."""
+    """Return what the debtor pays at a few levels, shape (m, levels)."""
     luck = _levels(shapes[outlook.shape[rows]], _DEBTOR_LEVELS)
-    pays = np.minimum(outlook.curve[rows, column, None] * luck, 1.0)
-    pays[:, 0] = np.minimum(pays[:, 0], outlook.lower[rows, column])
-    pays[:, -1] = np.maximum(pays[:, -1], outlook.upper[rows, column])
-    return pays
+    return np.minimum(outlook.curve[rows, column, None] * luck, 1.0)
+
+
+def _crossed(collateral: np.ndarray, debtor: np.ndarray) -> np.ndarray:
+    """Return what both pay at every level of one with every level of the other, rising, shape (m, draws)."""
+    both = _both(collateral[:, :, None], debtor[:, None, :])
+    return np.sort(both.reshape(len(both), -1), axis=1)
 
 
 def _levels(ordered: np.ndarray, levels: int) -> np.ndarray:
