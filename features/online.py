@@ -17,14 +17,9 @@ from features.errors import RecoupError
 from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.online_store import rows
-from features.online_store.tables import Reading, Tables
+from features.online_store.tables import NeverFilled, Reading, Tables
 from features.repository import MAX_AGE, ON_DEMAND, SERVICES
-
-NOBODY = "none"
-"""Key of an entity that a row does not have, such as the debt of an attempt about none."""
-
-_PLACES = {"asset": "debt_region", "customer": "home_region"}
-"""Where a row's region is looked up, the first known counts."""
+from features.services import LINKS, NOBODY
 
 Column = np.ndarray | list[Any]
 
@@ -38,7 +33,7 @@ class Answer:
     inputs : dict of str to column
         Model inputs in the service's order: floats with NaN for unknown, text with ``missing``.
     keys : dict of str to list of str
-        ``loan_id``, ``borrower_id`` and ``region`` of each row.
+        `KEYS` of each row.
     also : dict of str to column
         What was asked for beside the model's inputs; None where unknown.
     unknown : list of bool, n
@@ -79,12 +74,12 @@ def read(tables: Tables, service: str, asked: Mapping[str, Column], also: Sequen
     """
     stored = services.stored(service)
     beside = [tuple(reference.split(":")) for reference in also]
-    views = list(dict.fromkeys([*stored, *_PLACES, *(view for view, _ in beside)]))
+    linking = [view for places in LINKS.values() for view, _ in places]
+    views = list(dict.fromkeys([*stored, *linking, *(view for view, _ in beside)]))
     with tables.reading() as sight:
         stale = _stale(sight, stored, float(np.max(asked["moment"])))
         found = _Found(sight, views)
         keys, unknown = _linked(found, asked)
-        found.look("region", keys["region"])
     values: dict[str, Column] = {}
     for view, names in stored.items():
         values |= found.columns(view, names)
@@ -116,7 +111,10 @@ class _Found:
             index = [numbered[key] for key in keys]
         packed = self._sight.rows(dict.fromkeys(views, distinct))
         for view in views:
-            self._read[view] = rows.unpack(self._sight.plan[view].layout, packed[view]), index
+            standing = self._sight.plan.get(view)
+            if standing is None:
+                raise NeverFilled
+            self._read[view] = rows.unpack(standing.layout, packed[view]), index
 
     def columns(self, view: str, names: Sequence[str]) -> dict[str, Column]:
         """Return features of the rows asked by name."""
@@ -152,7 +150,7 @@ class _Found:
 
 
 def _linked(found: _Found, asked: Mapping[str, Column]) -> tuple[dict[str, list[str]], list[bool]]:
-    """Look up what a row's own key leads to; return the keys, and which of the asked are unknown."""
+    """Look up what a row's own key leads to; return all `KEYS`, and which of the asked are unknown."""
     count = len(asked["moment"])
     unknown = [False] * count
     loans = _named(asked["loan_id"]) if "loan_id" in asked else [NOBODY] * count
@@ -165,9 +163,12 @@ def _linked(found: _Found, asked: Mapping[str, Column]) -> tuple[dict[str, list[
     found.look("borrower_id", people)
     if "loan_id" not in asked:
         unknown = [not known for known in found.known("customer")]
-    places = zip(*(found.columns(view, [name])[name] for view, name in _PLACES.items()), strict=True)
-    regions = [next((name for name in names if name not in (None, MISSING)), NOBODY) for names in places]
-    return {"loan_id": loans, "borrower_id": people, "region": regions}, unknown
+    keys = {"loan_id": loans, "borrower_id": people}
+    for key, places in LINKS.items():
+        named = zip(*(found.columns(view, [name])[name] for view, name in places), strict=True)
+        keys[key] = [next((name for name in names if name not in (None, MISSING)), NOBODY) for names in named]
+        found.look(key, keys[key])
+    return keys, unknown
 
 
 def _named(keys: Column) -> list[str]:
@@ -193,7 +194,7 @@ def _stale(sight: Reading, views: Mapping[str, Any], now: float) -> dict[str, st
     for view in views:
         done = sight.plan[view].until if view in sight.plan else None
         if done is None:
-            raise RecoupError("the online store was never filled: run `recoup materialize` first")
+            raise NeverFilled
         if now - done.timestamp() > MAX_AGE[view].total_seconds():
             stale[view] = done.isoformat()
     return stale

@@ -5,6 +5,13 @@ from functools import cache
 
 from features.repository import ON_DEMAND, SERVICES, feature
 
+LINKS = {"region": (("asset", "debt_region"), ("customer", "home_region"))}
+"""Keys that a row's debt or debtor leads to, and the stored categories that name them: the first known counts."""
+
+KEYS = ("loan_id", "borrower_id", *LINKS)
+NOBODY = "none"
+"""Key of an entity that a row does not have, such as the debt of an attempt about none."""
+
 
 @dataclass(frozen=True)
 class ServiceColumn:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,16 +25,17 @@ from features.lake import Lake, locked, replace, write_table
 from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.marts.timeline import KNOWN
-from features.online import NOBODY, Answer, Column
+from features.online import Answer, Column
 from features.online_store.tables import Tables, open_tables
-from features.services import ServiceColumn
+from features.services import KEYS, LINKS, NOBODY, ServiceColumn
 
 if TYPE_CHECKING:
     from feast import FeatureStore as FeastStore
 
-KEYS = ("loan_id", "borrower_id", "region")
 _PROJECT = "recoup"
+_LOCATION = "RECOUP_ONLINE_STORE"
 _FEW_ROWS = 8
+"""Up to here a frame is made faster row by row than column by column."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class OnlineRows:
     ----------
     frame : polars.DataFrame, shape (n, features)
         Model inputs in the service's order.
-    keys : polars.DataFrame, shape (n, 3)
-        ``loan_id``, ``borrower_id`` and ``region`` of each row.
+    keys : polars.DataFrame, shape (n, keys)
+        The entities of each row: `services.KEYS`.
     also : polars.DataFrame, shape (n, ...)
         What was asked for beside the model's inputs.
     unknown : list of bool, n
@@ -96,7 +97,7 @@ class FeatureDoor:
         """Register the definitions with Feast."""
         from features.repository import definitions
 
-        replace(self.home.feast / "feature_store.yaml", yaml.safe_dump(self._config).encode())
+        self.home.feast.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             # Feast calls every on-demand view experimental, at every apply
             warnings.filterwarnings("ignore", "On demand feature view", RuntimeWarning)
@@ -147,8 +148,9 @@ class FeatureDoor:
         tables = []
         for view, names in services.stored(service).items():
             own = self.home.marts / f"{view}.parquet"
-            sources = {name: feeds.get(name, self.lake.empty(name)) for name in MARTS[view].FEEDS}
-            ours = own.is_file() and not any(name in feeds for name in MARTS[view].FEEDS)
+            given = {} if view in marts.OURS else feeds
+            sources = {name: given.get(name, self.lake.empty(name)) for name in MARTS[view].FEEDS}
+            ours = own.is_file() and not any(name in given for name in MARTS[view].FEEDS)
             table = own if ours else marts.build(view, sources)
             tables.append(asof.Table(table, MARTS[view].ENTITY, MARTS[view].ENTITY, list(names)))
         return self._settled(service, rows, pl.DataFrame(asof.join(keyed, "moment", tables)))
@@ -179,8 +181,8 @@ class FeatureDoor:
         asked["moment"] = rows["moment"].to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
         answer = self.answer(service, asked, also)
         return OnlineRows(
-            frame=_frame(answer.inputs, _schema(service)),
-            keys=pl.DataFrame(answer.keys),
+            frame=_frame(answer.inputs),
+            keys=_frame(answer.keys),
             also=pl.DataFrame(answer.also, nan_to_null=True),
             unknown=answer.unknown,
             stale=answer.stale,
@@ -204,7 +206,8 @@ class FeatureDoor:
             "offline_store": {"type": "features.asof_store.AsOfOfflineStore"},
             "online_store": {
                 "type": "features.online_store.packed.PackedOnlineStore",
-                "location": self._location,
+                # by its name: the variable may hold a password
+                "location": f"${{{_LOCATION}}}" if os.environ.get(_LOCATION) else self._location,
             },
             "batch_engine": {"type": "features.online_store.engine.PackedComputeEngine"},
             "entity_key_serialization_version": 3,
@@ -212,7 +215,8 @@ class FeatureDoor:
 
     @property
     def _location(self) -> str:
-        return os.environ.get("RECOUP_ONLINE_STORE") or str(self.home.feast / "packed.db")
+        """The online store's: an SQLite file of the home, or ``redis://…`` from the environment."""
+        return os.environ.get(_LOCATION) or str(self.home.feast / "packed.db")
 
     @cached_property
     def _tables(self) -> Tables:
@@ -227,6 +231,9 @@ class FeatureDoor:
                 f"{self.home.root} holds no features yet: "
                 "run `recoup ingest FILE --source NAME`, then `recoup materialize`"
             )
+        config, place = yaml.safe_dump(self._config).encode(), self.home.feast / "feature_store.yaml"
+        if not place.is_file() or place.read_bytes() != config:
+            replace(place, config)
         return FeatureStore(repo_path=str(self.home.feast))
 
     def _settled(self, service: str, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -252,38 +259,30 @@ class FeatureDoor:
         )
 
     def _linked_at(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Add the region of each row's debt, or else of its debtor, as known at the moment."""
+        """Add the keys that each row's debt, or else its debtor, led to at the moment."""
         rows = rows.with_columns(pl.col("loan_id", "borrower_id").fill_null(NOBODY))
-        if "region" in rows.columns:
-            return rows
         asked = rows.select("moment", "loan_id", "borrower_id").to_arrow()
-        places = [("asset", "loan_id", "debt_region"), ("customer", "borrower_id", "home_region")]
-        found = asof.join(
-            asked,
-            "moment",
-            [asof.Table(self.home.marts / f"{mart}.parquet", key, key, [name]) for mart, key, name in places],
-        )
-        return rows.with_columns(_region(pl.DataFrame(found)))
+        for key, places in LINKS.items():
+            if key not in rows.columns:
+                tables = [
+                    asof.Table(self.home.marts / f"{view}.parquet", MARTS[view].ENTITY, MARTS[view].ENTITY, [name])
+                    for view, name in places
+                ]
+                found = pl.DataFrame(asof.join(asked, "moment", tables))
+                known = [pl.when(pl.col(name) != MISSING).then(name) for _, name in places]
+                rows = rows.with_columns(found.select(pl.coalesce(*known, pl.lit(NOBODY)).alias(key)).to_series())
+        return rows
 
 
-def _frame(columns: dict[str, Column], schema: pl.Schema) -> pl.DataFrame:
-    """Return columns as a frame, NaN as null; few rows are made faster row by row."""
+def _frame(columns: Mapping[str, Column]) -> pl.DataFrame:
+    """Return arrays of numbers and lists of texts as a frame, NaN as null."""
     if len(next(iter(columns.values()))) > _FEW_ROWS:
-        return pl.DataFrame(columns, schema=schema, nan_to_null=True)
+        return pl.DataFrame(columns, nan_to_null=True)
+    types = {name: "" if isinstance(column, list) else 0.0 for name, column in columns.items()}
     values = [column if isinstance(column, list) else column.tolist() for column in columns.values()]
     named = [
         {name: None if value != value else value for name, value in zip(columns, row, strict=True)}
         for row in zip(*values, strict=True)
     ]
-    return pl.from_dicts(named, schema=schema)
-
-
-@cache
-def _schema(service: str) -> pl.Schema:
-    kinds = {"category": pl.String}
-    return pl.Schema({column.name: kinds.get(column.kind, pl.Float64) for column in services.columns(service)})
-
-
-def _region(places: pl.DataFrame) -> pl.Series:
-    known = [pl.when(pl.col(name) != MISSING).then(name) for name in ("debt_region", "home_region")]
-    return places.select(pl.coalesce(*known, pl.lit(NOBODY)).alias("region")).to_series()
+    # a row ahead that shows the types: polars takes longer over a schema
+    return pl.from_dicts([types, *named], infer_schema_length=1)[1:]

@@ -84,23 +84,17 @@ class PackedComputeEngine(ComputeEngine):
         view, since, until = task.feature_view, task.start_time, task.end_time
         if task.disable_event_timestamp:
             since, until = _BEGINNING, datetime.now(UTC)
-        layout, source = layout_of(view), _source(view)
-        identity = _identity(source)
-        former = tables.plan.get(view.name)
-        whole = since <= _BEGINNING
-        if whole and former and former.until and former.layout == layout:
-            grown = identity is not None and former.source == identity and former.until <= until
-            since = former.until if grown else since
-        if former is None or former.layout != layout or since <= _BEGINNING:
+        source, layout = _source(view), layout_of(view)
+        whole = Standing(layout, until, _identity(source))
+        since, anew, standing = _step(tables.plan.get(view.name), whole, since)
+        if anew:
             tables.clear(view.name)
         table = self._latest(view, since, until)
         for start in range(0, table.num_rows, _BATCH_ROWS):
             part = table.slice(start, _BATCH_ROWS)
             packed = rows.pack(layout, part, source.timestamp_field, source.created_timestamp_column or None)
             tables.put(view.name, zip(part.column(_key(view)).to_pylist(), packed, strict=True))
-        if not whole and former and former.until:
-            until = max(until, former.until)
-        tables.stand(view.name, Standing(layout, until, identity if whole else None))
+        tables.stand(view.name, standing)
 
     def _latest(self, view: FeatureView, since: datetime, until: datetime) -> pa.Table:
         source = _source(view)
@@ -115,6 +109,21 @@ class PackedComputeEngine(ComputeEngine):
             end_date=until,
         )
         return job.to_arrow()
+
+
+def _step(former: Standing | None, whole: Standing, since: datetime) -> tuple[datetime, bool, Standing]:
+    """Return from when on rows are read, whether the table begins anew, and how it stands afterwards.
+
+    ``whole`` is how it stands once it holds all of its source.
+    """
+    if former is None or former.layout != whole.layout:
+        return since, True, whole if since <= _BEGINNING else Standing(whole.layout, whole.until)
+    done, until = former.until, whole.until
+    if done and until and former.source and former.source == whole.source and since <= done <= until:
+        return done, False, whole
+    if since <= _BEGINNING:
+        return since, True, whole
+    return since, False, Standing(whole.layout, max(done, until) if done and until else until)
 
 
 def _source(view: FeatureView) -> DataSource:

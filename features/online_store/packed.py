@@ -23,7 +23,7 @@ from pydantic import StrictStr
 
 from features.online_store import rows
 from features.online_store.rows import Layout
-from features.online_store.tables import Standing, Tables, open_tables
+from features.online_store.tables import NeverFilled, Standing, Tables, open_tables
 
 _EVENT, _CREATED = "event_timestamp", "created_timestamp"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,11 +87,14 @@ class PackedOnlineStore(OnlineStore):
         requested_features: list[str] | None = None,
     ) -> list[Read]:
         """Return the event timestamp and the features of each entity; (None, None) where there is none."""
-        with self.tables(config).reading() as tables:
-            standing = tables.plan.get(table.name)
-            if standing is None:
-                return [(None, None)] * len(entity_keys)
-            packed = tables.rows({table.name: [_key(key) for key in entity_keys]})[table.name]
+        keys = [_key(key) for key in entity_keys]
+        try:
+            with self.tables(config).reading() as tables:
+                standing, packed = tables.plan.get(table.name), tables.rows({table.name: keys})[table.name]
+        except NeverFilled:
+            standing = None
+        if standing is None:
+            return [(None, None)] * len(keys)
         columns = rows.unpack(standing.layout, packed)
         held = [*standing.layout.numbers, *standing.layout.categories]
         names = requested_features or held

@@ -7,11 +7,12 @@ change or nothing of it. The hashes of a killed writer, and those that were repl
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from features.errors import RecoupError
-from features.online_store.tables import Plan, Standing, plan_of, text_of
+from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -21,6 +22,7 @@ _UNFINISHED_S = 24 * 3600
 _REPLACED_S = 60
 """How long a reader may still need rows that were replaced."""
 _BATCH_ROWS = 5_000
+_NOTHING = json.dumps({"views": "{}", "hashes": {}}).encode()
 
 
 class RedisTables:
@@ -38,12 +40,12 @@ class RedisTables:
 
         Raises
         ------
-        RecoupError
+        NeverFilled
             When nothing was ever written.
         """
         stored = self._redis.get(f"{self._project}:plan")
         if stored is None:
-            raise RecoupError("the online store was never filled: run `recoup materialize` first")
+            raise NeverFilled
         yield _Sight(self._redis, self._project, stored)
 
     @contextmanager
@@ -60,7 +62,7 @@ class RedisTables:
         plan = f"{self._project}:plan"
         with self._redis.pipeline() as pipe:
             pipe.watch(plan)
-            change = _Change(self._redis, self._project, pipe.get(plan) or b'{"views": {}, "hashes": {}}')
+            change = _Change(self._redis, self._project, pipe.get(plan) or _NOTHING)
             yield change
             pipe.multi()
             for name in change.begun.values():
@@ -82,9 +84,9 @@ class _Sight:
     def __init__(self, client: "Redis", project: str, stored: bytes):
         self._redis = client
         self._project = project
-        parts = json.loads(stored)
-        self.plan: Plan = plan_of(parts["views"])
-        self._hashes: dict[str, str] = parts["hashes"]
+        views, hashes = _stored(stored)
+        self.plan: Plan = plan_of(views)
+        self._hashes = dict(hashes)
 
     def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
         """Return, for each view, the packed row of every key asked, in one round trip."""
@@ -128,10 +130,13 @@ class _Change(_Sight):
         if view not in self.begun:
             standing = self._hashes[view]
             self._redis.copy(standing, self._begin(view))
+            self._redis.expire(self.begun[view], _UNFINISHED_S)
         waiting = iter(rows)
         while batch := dict(islice(waiting, _BATCH_ROWS)):
-            self._redis.hset(self.begun[view], mapping=batch)
-            self._redis.expire(self.begun[view], _UNFINISHED_S)
+            with self._redis.pipeline() as pipe:
+                pipe.hset(self.begun[view], mapping=batch)
+                pipe.expire(self.begun[view], _UNFINISHED_S)
+                pipe.execute()
 
     def stand(self, view: str, standing: Standing) -> None:
         """Say how a view stands now."""
@@ -146,3 +151,10 @@ class _Change(_Sight):
 
     def _name(self, view: str) -> str:
         return self.begun.get(view) or super()._name(view)
+
+
+@lru_cache(maxsize=8)
+def _stored(text: bytes) -> tuple[str, dict[str, str]]:
+    """Return the plan's text and the hash that stands for each view; read once while it does not change."""
+    parts = json.loads(text)
+    return parts["views"], parts["hashes"]

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from features.errors import RecoupError
-from features.online_store.tables import Plan, Standing, plan_of, text_of
+from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
 
 _PATIENCE_S = 60.0
 """How long a writer waits for another."""
@@ -29,7 +28,7 @@ class SqliteTables:
 
         Raises
         ------
-        RecoupError
+        NeverFilled
             When nothing was ever written.
         """
         database = self._database()
@@ -56,10 +55,13 @@ class SqliteTables:
             database.close()
 
     def _database(self) -> sqlite3.Connection:
-        """Return this thread's connection for reading."""
-        if not hasattr(self._own, "database"):
-            if not self._path.is_file():
-                raise RecoupError("the online store was never filled: run `recoup materialize` first")
+        """Return this thread's connection for reading, to the file that is there now."""
+        try:
+            file = self._path.stat().st_ino
+        except FileNotFoundError:
+            raise NeverFilled from None
+        if getattr(self._own, "file", None) != file:
+            self._own.file = file
             self._own.database = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE_S)
             self._own.database.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         return self._own.database

@@ -8,9 +8,17 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 
+from features.errors import RecoupError
 from features.online_store.rows import Layout
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NeverFilled(RecoupError):
+    """Nothing was ever materialized."""
+
+    def __init__(self) -> None:
+        super().__init__("the online store was never filled: run `recoup materialize` first")
 
 
 @dataclass(frozen=True)
