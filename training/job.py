@@ -164,7 +164,10 @@ class _Job:
                 extrapolated_beyond=curve.horizons[-1] if curve.horizons[-1] < ULTIMATE else None,
             )
         package = ModelPackage(model, shap, card, pl.DataFrame(), upper)
-        shap.verify(model, package.pool(learner.frame.filter(part).head(_VERIFIED_ROWS)))
+        verified = learner.frame.filter(part).head(_VERIFIED_ROWS)
+        shap.verify(model, package.pool(verified))
+        if upper:
+            package.verify(verified)
         reference = learner.frame.filter(part & learner.rows["judged"].to_numpy())
         reference = reference.sample(min(_REFERENCE_ROWS, reference.height), seed=learner.seed)
         if card.horizons:
@@ -191,4 +194,3 @@ def _sampled(rows: pl.DataFrame, most: int, seed: int, progress: Progress) -> pl
     share = int(most / rows.height * 2**32)
     chosen = rows["entity"].hash(seed=seed) % 2**32 < share
     return rows.filter(chosen)
-

@@ -232,6 +232,22 @@ class ModelPackage:
         spreads, _, _ = spread.over("horizon_months", horizons[-1:], frame, 0, threads)
         return self._outlook(curve, spreads[:, 0]), places, moves
 
+    def verify(self, frame: pl.DataFrame) -> None:
+        """Compare `appraise` with `outlook` and `reasons` on some rows.
+
+        Raises
+        ------
+        ArithmeticError
+            When they differ by more than 1e-12, or name other reasons.
+        """
+        frame = frame.with_columns(horizon_months=pl.lit(self._distribution.horizons[-1]))
+        outlook, places, moves = self.appraise(frame, 3)
+        own, (own_places, own_moves, _) = self.outlook(frame), self.reasons(frame, 3)
+        pairs = ((outlook.curve, own.curve), (outlook.upper, own.upper), (moves, own_moves))
+        gap = max(np.abs(ours - theirs).max() for ours, theirs in pairs)
+        if not gap <= 1e-12 or (places != own_places).any():
+            raise ArithmeticError(f"one walk of the trees differs by {gap:.3g} from a prediction a horizon")
+
     def _outlook(self, curve: Floats, spread: Floats) -> Outlook:
         upper = np.maximum(self._distribution.upper(spread), curve)
         horizons = tuple(self._distribution.horizons.tolist())
