@@ -4,6 +4,7 @@ A Bento holds the code of the floors it needs, the lock, and one model package u
 reads features and writes its journal in the ``RECOUP_HOME`` of where it runs.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -28,7 +29,7 @@ _MODEL = "model"
 
 
 def build(home: Home, registered: "Registered") -> str:
-    """Build the Bento that serves a model version, unless it was built already.
+    """Build the Bento that serves a model version by the code at hand, unless it was built already.
 
     Parameters
     ----------
@@ -39,11 +40,11 @@ def build(home: Home, registered: "Registered") -> str:
     Returns
     -------
     str
-        The Bento's tag. Its version names the model's version and fingerprint.
+        The Bento's tag. Its version names the model's version and fingerprint, and the code's digest.
     """
     bentoml = _bentoml(home)
     name, service = SERVICES[registered.name]
-    version = f"v{registered.version}-{registered.package.fingerprint}"
+    version = f"v{registered.version}-{registered.package.fingerprint}-{_code_digest()}"
     tag = f"{name}:{version}"
     if any(str(found.tag) == tag for found in bentoml.bentos.list()):
         return tag
@@ -81,6 +82,16 @@ def contents() -> tuple[Home, "ModelPackage", str]:
 
     label = json.loads((folder / "label.json").read_text())
     return homes.current(), ModelPackage.load(folder), label
+
+
+def _code_digest() -> str:
+    """Return a short hash of all that goes into a Bento beside the model."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    found = [path for name in _CODE for path in (root / name).rglob("*.*") if path.suffix != ".pyc"]
+    for path in sorted([*found, root / "requirements.lock"]):
+        digest.update(f"{path.relative_to(root)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _stage(context: Path, registered: "Registered") -> None:

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import IO
@@ -82,6 +83,8 @@ class Runner:
         outcome = json.loads(written.read_bytes()) if written.is_file() else {}
         if "decision_id" in outcome:
             self._tasks.end(task_id, "done", decision_id=outcome["decision_id"])
+        elif code is not None and code < 0:  # a signal: SIGTERM comes when the service is being stopped
+            self._tasks.put_back(cut_off=code != -signal.SIGTERM)
         else:
             why = f"pricing ended with code {code} and no word; the service's log may say more"
             self._tasks.end(task_id, "failed", error=outcome.get("error", why))

@@ -157,15 +157,16 @@ class Tasks:
         Parameters
         ----------
         cut_off : bool
-            They ran when the service was killed: one that saw this `ATTEMPTS` times has failed.
-            Otherwise the service is being stopped, and the attempt does not count.
+            They ran when the service or what prices was killed: one that saw this `ATTEMPTS` times has
+            failed. Otherwise the service is being stopped, and the attempt does not count.
         """
         with locked(self._folder):
             for status in self.open():
                 if status.state != "running":
                     continue
                 if cut_off and status.attempts >= ATTEMPTS:
-                    self._end(status, "failed", f"the service was killed {ATTEMPTS} times while it priced this tape")
+                    why = f"pricing was killed {ATTEMPTS} times: is there memory enough for this tape?"
+                    self._end(status, "failed", why)
                 else:
                     self._set(status, state="waiting", attempts=status.attempts - (not cut_off))
 
