@@ -28,9 +28,11 @@ class _Plane:
 
     right: float
     top: float
+    left: float = 0.0
 
     def x(self, value: float) -> float:
-        return round(_LEFT + value / self.right * (_WIDTH - _LEFT - _RIGHT), 1)
+        share = (value - self.left) / (self.right - self.left)
+        return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
 
     def y(self, value: float) -> float:
         return round(_HEIGHT - _BOTTOM - value / self.top * (_HEIGHT - _BOTTOM - _TOP), 1)
@@ -39,18 +41,18 @@ class _Plane:
         return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in zip(xs, ys, strict=True))
 
 
-def ticks(top: float) -> list[float]:
-    """Return four to seven round figures from 0 to ``top``.
+def ticks(top: float, bottom: float = 0.0) -> list[float]:
+    """Return some round figures between two others.
 
     Examples
     --------
     >>> ticks(0.23)
     [0.0, 0.05, 0.1, 0.15, 0.2]
     """
-    rough = top / 5
+    rough = (top - bottom) / 5
     power = 10.0 ** floor(log10(rough))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough * 0.999)
-    return [round(place * step, 10) for place in range(int(top / step + 1e-9) + 1)]
+    return [round(place * step, 10) for place in range(ceil(bottom / step - 1e-9), int(top / step + 1e-9) + 1)]
 
 
 def band(x: Sequence[float], middle: Sequence[float], lower: Sequence[float], upper: Sequence[float],
@@ -82,10 +84,13 @@ def lorenz(x: Sequence[float], y: Sequence[float], alt: str, x_title: str, y_tit
 
 def bids(prices: Sequence[float], chances: Sequence[float], alt: str, x_title: str, y_title: str) -> Markup:
     """Draw chances, which are shares, against prices, which are money."""
-    plane = _Plane(max(*prices, 1e-6) * 1.04, 1.0)
+    low, high = min(prices), max(prices)
+    room = 0.1 * (high - low) or 1.0
+    plane = _Plane(high + room, 1.0, max(low - room, 0.0))
     path = Markup('<polyline class="line" points="{}"/>').format(plane.path(prices, chances))
     return _paper(
-        alt, [_frame(plane, ticks(plane.right), lambda price: f"{price:,.0f}", percent, x_title, y_title), path]
+        alt,
+        [_frame(plane, ticks(plane.right, plane.left), lambda price: f"{price:,.0f}", percent, x_title, y_title), path],
     )
 
 

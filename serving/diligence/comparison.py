@@ -21,7 +21,7 @@ _ROWS = 4_000
 _FEWEST = 50
 _SEED = 7
 _SHOWN = 6
-_LEAST = 1e-4
+_ENOUGH = 30
 _LACKING = 0.5
 _ASKED = ("horizon_months", "months_since_cutoff")  # say when the question is put, not what the loan is
 SHIFTED = 0.25
@@ -40,8 +40,8 @@ def compare(package: ModelPackage, frame: pl.DataFrame, outside: dict[str, Any])
     Returns
     -------
     dict
-        ``inputs``: by input the index (``psi``) of the values known on both sides, the index that chance
-        alone would give, shares ``missing`` and ``outside`` of what the model was trained on;
+        ``inputs``: by input the index (``psi``) of the values known on both sides (none for fewer than 30),
+        the index that chance alone would give, shares ``missing`` and ``outside`` of what the model was trained on;
         ``outside_share``: loans with any such input; ``shapes``: distributions of the inputs that moved
         most; ``auc`` (none for fewer than 50 loans) and what the two sides were told apart by
         (``drivers``, shares that add up to 1), where ``lacking`` inputs, which the tape or our book does
@@ -50,7 +50,7 @@ def compare(package: ModelPackage, frame: pl.DataFrame, outside: dict[str, Any])
     ours = package.reference
     columns = [column for column in package.card.columns if column["name"] not in _ASKED]
     compared = [_compared(column, ours, frame, outside["by_column"]) for column in columns]
-    inputs = sorted((row for row, _ in compared), key=lambda row: -(row["psi"] or 0.0))
+    inputs = sorted((row for row, _ in compared), key=lambda row: (row["calendar"], -(row["psi"] or 0.0)))
     shapes = {row["input"]: shape for row, shape in compared}
     lacking = [row["input"] for row in inputs if abs(row["missing"] - row["missing_in_ours"]) > _LACKING]
     moved = [row["input"] for row in inputs if not row["calendar"] and row["psi"]][:_SHOWN]
@@ -80,7 +80,7 @@ def _compared(column: dict[str, Any], ours: pl.DataFrame, frame: pl.DataFrame,
         "missing_in_ours": 1 - len(sides[0]) / ours.height,
         "outside": outside.get(name, 0.0),
     }
-    if any(side.is_empty() for side in sides):
+    if any(len(side) < _ENOUGH for side in sides):
         return row, {}
     labels, expected, found = _distributions(column, *sides)
     row["psi"] = float(((found - expected) * np.log(found / expected)).sum())
@@ -100,10 +100,10 @@ def _known(values: pl.Series) -> pl.Series:
 def _distributions(
     column: dict[str, Any], ours: pl.Series, tape: pl.Series
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return bands with the share of each side in them."""
+    """Return bands with the share of each side in them; half a loan is added to each, so that none is empty."""
     if column["kind"] == "category":
-        counts = ours.value_counts(sort=True).sort("count", ours.name, descending=[True, False])
-        kept = counts[ours.name].to_list()[:_BANDS]
+        ordered = ours.value_counts(sort=True).sort("count", ours.name, descending=[True, False])
+        kept = ordered[ours.name].to_list()[:_BANDS]
         labels = [*kept, "other"]
         places = {name: place for place, name in enumerate(kept)}
         found = [side.replace_strict(places, default=len(kept), return_dtype=pl.Int64).to_numpy()
@@ -112,9 +112,9 @@ def _distributions(
         edges = np.unique(np.quantile(ours.to_numpy(), np.arange(1, _BANDS) / _BANDS))
         labels = _labels(edges)
         found = [np.searchsorted(edges, side.to_numpy(), side="left") for side in (ours, tape)]
-    shares = [np.bincount(side, minlength=len(labels)) / len(side) for side in found]
-    there = [place for place in range(len(labels)) if any(side[place] > 0 for side in shares)]
-    expected, observed = (np.maximum(side[there], _LEAST) for side in shares)
+    counts = [np.bincount(side, minlength=len(labels)) for side in found]
+    there = np.flatnonzero(counts[0] + counts[1])
+    expected, observed = ((side[there] + 0.5) / (side.sum() + 0.5 * len(there)) for side in counts)
     return [labels[place] for place in there], expected, observed
 
 

@@ -108,6 +108,7 @@ def worded(value: float | str | None, unit: str | None, kind: str, currency: str
         return "yes" if value else "no"
     if unit in ("share", "per year"):
         return f"{value:.0%}".replace("%", " %") + (" a year" if unit == "per year" else "")
+    value = round(value, 6)
     number = f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
     if unit == "year":
         return f"{value:.1f}"

@@ -82,7 +82,8 @@ def _comparison(comparison: dict[str, Any]) -> list[Finding]:
     lasting = [row for row in comparison["inputs"] if not row["calendar"] and row["psi"] is not None]
     moved = [row["about"] for row in lasting if row["psi"] - row["by_chance"] > SHIFTED]
     if moved:
-        found.append(_note("comparison", f"{len(moved)} inputs are spread unlike in our book: {', '.join(moved[:4])}."))
+        more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
+        found.append(_note("comparison", f"Spread unlike in our own book: {', '.join(moved[:4])}{more}."))
     return found
 
 

@@ -13,7 +13,7 @@ from serving.diligence.job import diligence
 from serving.diligence.spread import Luck, Spread
 from serving.pricing import scenarios, valuation
 
-BARRED = "<script>alert('L1')</script>"
+HOSTILE = "<script>alert('L1')</script>"
 
 
 def examine(home, path, out):
@@ -36,9 +36,10 @@ def spoilt(worked, tape_on_offer, tmp_path_factory):
     rows = pl.read_csv(tape_on_offer, infer_schema=False).with_row_index("n")
     n = pl.col("n")
     tape = rows.with_columns(
-        loan_id=pl.when(n == 0).then(pl.lit(BARRED)).when(n == 3).then(pl.col("loan_id").get(2)).otherwise("loan_id"),
+        loan_id=pl.when(n == 20).then(pl.lit(HOSTILE)).when(n == 3).then(pl.col("loan_id").get(2)).otherwise("loan_id"),
         borrower_id=pl.when(n.is_in([10, 11, 12])).then(pl.lit("jane.roe@example.com")).otherwise("borrower_id"),
         balance=pl.when(n == 20).then(pl.lit("9000000")).when(n == 21).then(pl.lit("nine")).otherwise("balance"),
+        original_amount=pl.when(n == 20).then(pl.lit("9000000")).otherwise("original_amount"),
         principal_balance=pl.when(n == 20).then(pl.lit("9000000")).otherwise("principal_balance"),
         credit_score=pl.when(n >= 30).then(None).otherwise("credit_score"),
         annual_income=pl.when(n == 31).then(pl.lit("0")).otherwise("annual_income"),
@@ -113,7 +114,7 @@ def test_the_spread_of_a_total_is_that_of_the_scenarios():
 
 
 def test_a_total_without_luck_is_certain():
-    assert Spread(5.0, 0.0).interval == (5.0, 5.0)
+    assert Spread(5.0, 0.0, 0.0).interval == (5.0, 5.0)
 
 
 def test_base_and_drivers_add_up_to_the_expected_recovery(plain):
@@ -153,9 +154,9 @@ def test_planted_faults_of_fields_are_named_with_their_eba_number(spoilt, plain)
 
 
 def test_a_loan_that_outweighs_the_rest_is_a_warning(spoilt, plain):
-    _, report, tape = spoilt
+    _, report, _ = spoilt
     concentration = report["parts"][0]["concentration"]
-    assert concentration["largest"][0]["loan_id"] == tape["loan_id"][20]
+    assert concentration["largest"][0]["balance"] == 9_000_000
     assert concentration["gini"] > 0.9 > plain[1]["parts"][0]["concentration"]["gini"]
     texts = [row["text"] for row in report["findings"] if row["section"] == "concentration"]
     assert any(text.startswith("The ten largest loans") for text in texts)
@@ -177,7 +178,7 @@ def test_an_input_that_moved_stands_out_against_our_own_book(worked, tape_on_off
     comparison = examine(worked, tmp_path / "tape.csv", tmp_path / "out")[1]["comparison"]
     before = plain[1]["comparison"]
     moved = {row["input"]: row for row in comparison["inputs"]}
-    assert moved["purpose"]["unseen"] == moved["debt_to_income"]["unseen"] == 1.0
+    assert moved["purpose"]["outside"] == moved["debt_to_income"]["outside"] == 1.0
     assert (
         moved["debt_to_income"]["psi"]
         > 1
@@ -213,9 +214,8 @@ def test_the_page_needs_nothing_but_itself(plain):
 
 def test_text_of_the_tape_is_escaped(spoilt):
     page, report, _ = spoilt
-    assert BARRED not in page and "script" not in Links(page).tags
-    shown = json.dumps(report["parts"])
-    assert BARRED in shown or BARRED not in page  # the loan is told of as text, where it is told of
+    assert report["parts"][0]["concentration"]["largest"][0]["loan_id"] == HOSTILE
+    assert "&lt;script&gt;alert" in page and "script" not in Links(page).tags
 
 
 def test_no_person_is_shown(spoilt, plain, worked):
