@@ -24,6 +24,7 @@ MAX_AGE = {
     "asset": timedelta(days=7),
     "financial": timedelta(days=7),
     "public": timedelta(days=62),
+    "region": timedelta(days=62),
     "contact": timedelta(days=7),
 }
 """How old a view's last materialization may be before its values count as stale."""
@@ -50,13 +51,14 @@ SERVICES: dict[str, dict[str, list[str]]] = {
             "term_months", "instalment", "days_past_due", "legal_status", "awarded_share",
         ],
         "financial": [
-            "principal_paid_share", "interest_to_principal", "fees_paid", "instalments_paid",
+            "principal_paid_share", "interest_to_principal", "fees_paid", "instalments_paid", "instalment_remainder",
             "schedule_paid_share", "instalments_left", "instalments_behind", "schedule_gap", "paid_gap",
             "fees_in_instalments", "last_payment_ratio", "collected_share", "collections",
         ],
         "public": [
             "unemployment_rate", "confidence_index", "short_rate", "house_price_index", "court_months",
         ],
+        "region": ["region_default_share", "region_collected_share"],
         "contact": ["attempts", "right_parties", "promises"],
         "at_valuation": [feature.name for feature in moment.VALUATION],
     },

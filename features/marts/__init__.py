@@ -1,7 +1,7 @@
-"""The five marts: what was known about whom, from which moment on.
+"""The marts: what was known about whom, from which moment on.
 
 Each module builds one Feast feature view's table from the feeds. The customer, asset, financial
-and public marketplaces of the platform stand beside the contact history.
+and public marketplaces of the platform stand beside the contact history and the book's own history by region.
 """
 
 import hashlib
@@ -9,15 +9,19 @@ from pathlib import Path
 
 import polars as pl
 
-from features.marts import asset, columns, contact, customer, financial, public
+from features.marts import asset, columns, contact, customer, financial, public, region
 
 MARTS = {
     "customer": customer,
     "asset": asset,
     "financial": financial,
     "public": public,
+    "region": region,
     "contact": contact,
 }
+
+OURS = {"region"}
+"""Marts about the book itself: a tape on offer adds nothing to them."""
 
 
 def definition() -> str:

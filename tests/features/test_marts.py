@@ -51,3 +51,31 @@ def test_a_payment_learnt_late_adds_up_but_is_not_the_last():
     assert table["collected_share"].to_list() == [0.0, 0.10, 0.15]
     assert table["last_collected"].to_list() == [None, 10.0, 10.0]
     assert table["last_collected_at"].to_list()[1:] == [at(3).timestamp()] * 2
+
+
+def test_a_regions_history_counts_the_performing_and_waits_for_twelve_months():
+    def loan(name, month, **facts):
+        return {"loan_id": name, "region": "NY", "known_at": at(month), "cutoff_on": date(2024, month, 1),
+                "balance": 100.0, "status": "performing"} | facts  # fmt: skip
+
+    def paid(name, month, amount, **facts):
+        return {"payment_id": name, "loan_id": "a", "paid_at": at(month), "known_at": at(month), "amount": amount,
+                "kind": "recovery"} | facts  # fmt: skip
+
+    later = datetime(2025, 3, 1, tzinfo=UTC)
+    loans = feed(
+        "loans", loan("a", 1, status="charged_off"), loan("b", 2), loan("c", 3), loan("c", 4, status="charged_off")
+    )
+    payments = feed(
+        "payments",
+        paid("1", 6, 30.0),
+        paid("2", 7, 50.0, kind="cumulative_recovery"),
+        paid("3", 8, 20.0, known_at=later, paid_at=at(8)),
+    )
+    table = marts.build("region", {"loans": loans, "payments": payments})
+    assert table["region_default_share"].to_list() == [1.0, 1 / 2, 1 / 3, 2 / 3, 2 / 3, 2 / 3]
+    assert table["region_collected_share"].to_list() == [None, None, None, None, 0.30, 0.15]
+    assert table["event_timestamp"].to_list()[-2:] == [
+        datetime(2025, 1, 1, tzinfo=UTC),
+        datetime(2025, 4, 1, tzinfo=UTC),
+    ]
