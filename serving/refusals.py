@@ -14,4 +14,4 @@ class UnknownLoan(RecoupError):
 
 
 class NoCase(RecoupError):
-    """A debt that nobody may be asked about: not charged off yet, or done with."""
+    """A debt that nobody may be asked about: not known or charged off yet, or done with."""

@@ -9,12 +9,12 @@ from datetime import datetime
 import polars as pl
 
 from features import asof
-from features.errors import RecoupError
 from features.feeds.contacts import CHANNELS
 from features.marts import timeline
 from features.store import FeatureDoor
 from serving.dispatch import asked, contact_rules
 from serving.dispatch.contact_rules import calendar
+from serving.refusals import NoCase
 
 _POINTS = {"call": ["phone", "phone_alt"], "auto_call": ["phone", "phone_alt"],
            "sms": ["phone", "phone_alt"], "email": ["email"], "letter": ["address"],
@@ -88,7 +88,7 @@ def cases(door: FeatureDoor, moment: datetime, loan_id: str | None = None) -> pl
 
     Raises
     ------
-    RecoupError
+    NoCase
         When no loan was known at the moment.
     """
     loans = timeline.known(door.lake.scan("loans"), "loans")
@@ -97,7 +97,7 @@ def cases(door: FeatureDoor, moment: datetime, loan_id: str | None = None) -> pl
     first = loans.select(pl.col(timeline.KNOWN).min()).collect().item()
     if first is None or first > moment:
         since = "" if first is None else f"; the first became known on {first:%Y-%m-%d}"
-        raise RecoupError(f"{loan_id or 'no loan'} was {'not ' * bool(loan_id)}known by {moment:%Y-%m-%d}{since}")
+        raise NoCase(f"{loan_id or 'no loan'} was {'not ' * bool(loan_id)}known by {moment:%Y-%m-%d}{since}")
     known = loans.filter(pl.col(timeline.KNOWN) <= moment).select("loan_id").unique().sort("loan_id").collect()
     debts = _as_of(door, known.with_columns(moment=pl.lit(moment)), "loan_id", {
         "asset": ["debtor", "currency", "status", "balance", "legal_status", "default_at"],

@@ -51,7 +51,7 @@ def scored(
         except UnknownLoan as error:
             raise problems.at(404, pointer.format(row=error.row), f"not in the online store: {error.hint}") from error
         except NoCase as error:
-            raise problems.at(409, pointer, "no case at that moment: not charged off, paid or settled") from error
+            raise problems.at(409, pointer, "no case then: not known, not charged off, or done with") from error
         except RecoupError as error:
             raise problems.busy(str(error), 10) from error
 
