@@ -2,7 +2,7 @@
 
 A model is trained in one world and values portfolios of others: other people, other loans, another path
 of every region's economy. A portfolio is a year's loans of a world, priced as of each loan's cut-off and
-followed for five years.
+followed for as long as the model has seen loans, five years at most.
 """
 
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from training import job, recovery
 from training.package import ModelPackage
 
 _UNTIL = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
-_FOLLOWED = 60
+_FOLLOWED = 60.0
 _FEEDS = ("loans", "borrowers", "payments", "litigation", "market")
 """What is known of a loan at its cut-off; nobody was contacted yet."""
 
@@ -45,7 +45,7 @@ def held(folder: Path, progress: job.Progress, *, models: int, worlds: int, loan
     -------
     polars.DataFrame
         A row a portfolio: ``model``, ``world``, ``year``, ``balance``, ``realised``, ``expected``,
-        ``lower``, ``upper`` (cash in five years) and ``held``.
+        ``lower``, ``upper`` (cash) and ``held``.
     """
     valued = []
     for model in range(models):
@@ -53,7 +53,7 @@ def held(folder: Path, progress: job.Progress, *, models: int, worlds: int, loan
         package = _trained(folder / f"model_{model}", loans, seed + model)
         for world in range(worlds):
             number = seed + models + model * worlds + world
-            found = _portfolios(folder / f"world_{number}", loans, number, package)
+            found = portfolios(folder / f"world_{number}", loans, number, package)
             valued.append(found.select(pl.lit(model).alias("model"), pl.lit(number).alias("world"), pl.all()))
         so_far = pl.concat(valued)["held"]
         progress(f"{so_far.sum()} intervals of {len(so_far)} held")
@@ -71,7 +71,8 @@ def _trained(folder: Path, loans: int, seed: int) -> ModelPackage:
     ).package  # fmt: skip
 
 
-def _portfolios(folder: Path, loans: int, seed: int, package: ModelPackage) -> pl.DataFrame:
+def portfolios(folder: Path, loans: int, seed: int, package: ModelPackage) -> pl.DataFrame:
+    """Simulate a world and value each year's loans by a model of another; see `held`."""
     world = simulate(loans, seed, folder / "world")
     door = FeatureDoor(Home(folder / "home"))
     for feed in _FEEDS:
@@ -79,7 +80,7 @@ def _portfolios(folder: Path, loans: int, seed: int, package: ModelPackage) -> p
     door.refresh()
     rows = recovery.charged_off(door.lake, "canonical", _UNTIL).rename({"cutoff": "moment"})
     rows = rows.with_columns(pl.lit(valuation.ULTIMATE).alias("horizon_months_asked"))
-    truth = load_truth(world.truth).loans.select("loan_id", "realised_60", year=pl.col("cohort") // 12)
+    truth = load_truth(world.truth).loans.select("loan_id", "^realised_[0-9]+$", year=pl.col("cohort") // 12)
     rows = rows.join(truth, on="loan_id", maintain_order="left")
     owed = rows["balance"].to_numpy()
     valued = valuation.value(package.outlook(door.frame(package.card.service, rows), threads=2), owed,
@@ -93,9 +94,10 @@ def _portfolios(folder: Path, loans: int, seed: int, package: ModelPackage) -> p
 def _interval(rows: pl.DataFrame, valued: valuation.Valued, package: ModelPackage) -> dict[str, float | bool]:
     owed = rows["balance"].to_numpy()
     drawn = portfolio.distribute(valued, owed, rows["region"], package.shapes, package.card.common_factor)
-    followed = drawn.horizons.index(_FOLLOWED)
+    months = max(months for months in drawn.horizons if months <= _FOLLOWED)
+    followed = drawn.horizons.index(months)
     lower, upper = np.quantile(drawn.cash[:, followed], (portfolio.LOWER, portfolio.UPPER)).tolist()
-    realised = float((rows["realised_60"].to_numpy() * owed).sum())
+    realised = float((rows[f"realised_{int(months)}"].to_numpy() * owed).sum())
     return {
         "year": rows["year"][0],
         "balance": drawn.balance,
