@@ -15,6 +15,8 @@ from serving.pricing.scenarios import Exposures
 from training.job import Progress
 
 _LOANS = 100_000
+_TIMED = 2_000
+"""Scenarios that are timed: both sides take a time in proportion to their number."""
 _REGIONS, _SHAPES, _LEVELS, _AMOUNTS = 50, 10, 100, 7
 NATIONAL, REGIONAL = 0.05, 0.05
 
@@ -22,10 +24,10 @@ NATIONAL, REGIONAL = 0.05, 0.05
 def measure(progress: Progress) -> dict[str, float]:
     """Return how many times faster scenarios are than a loop, their peak memory, the share of intervals that held."""
     os.environ.setdefault("RECOUP_TOKEN_KEY", "a key of the bench's own")
-    progress(f"{scenarios.SCENARIOS:,} scenarios of {_LOANS:,} loans")
+    progress(f"{_TIMED:,} scenarios of {_LOANS:,} loans, {scenarios.SCENARIOS:,} for their memory")
     loans = exposures()
     scenarios.simulate(loans, NATIONAL, REGIONAL, 2)  # compiled once for a machine
-    timed = ratio(lambda: by_loop(loans, scenarios.SCENARIOS), lambda: scenarios.simulate(loans, NATIONAL, REGIONAL))
+    timed = ratio(lambda: by_loop(loans, _TIMED), lambda: scenarios.simulate(loans, NATIONAL, REGIONAL, _TIMED))
     figures = {
         "scenarios_vs_loop": timed["ratio"],
         "scenarios_vs_loop.seconds": timed["peer_seconds"],
