@@ -27,7 +27,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import polars as pl
 
-LOANS = int(os.environ.get("ROAD_LOANS", "3000"))
+LOANS = int(os.environ.get("NOTEBOOK_LOANS", "3000"))
 os.environ.setdefault("RECOUP_HOME", tempfile.mkdtemp(prefix="recoup-"))
 os.environ.setdefault("RECOUP_TOKEN_KEY", secrets.token_hex(32))
 

@@ -11,7 +11,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_from_top_to_bottom(path, home, monkeypatch):
-    monkeypatch.setenv("ROAD_LOANS", "800")
+    monkeypatch.setenv("NOTEBOOK_LOANS", "800")
     notebook = jupytext.read(path)
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     plots = [
