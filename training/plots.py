@@ -25,7 +25,7 @@ def save(trained: Trained, folder: Path) -> list[Path]:
         shap_summary(trained, folder / "shap_summary.png"),
         comparison(trained, folder / "comparison.png"),
     ]
-    if trained.package.card.curve:
+    if len(trained.package.card.horizons) > 1:  # one total by loan draws no curve
         plots.append(curve_plot.save(trained.rows, folder / "curve.png"))
     return plots
 
