@@ -1,4 +1,4 @@
-"""The Feast repository: five feature views, the on-demand features, one service per model version.
+"""The Feast repository: a feature view for each mart, the on-demand features, one service per model version.
 
 The order of a service's features is the order of its model's inputs.
 """
@@ -25,6 +25,7 @@ MAX_AGE = {
     "financial": timedelta(days=7),
     "public": timedelta(days=62),
     "region": timedelta(days=62),
+    "product": timedelta(days=62),
     "contact": timedelta(days=7),
 }
 """How old a view's last materialization may be before its values count as stale."""
@@ -59,6 +60,7 @@ SERVICES: dict[str, dict[str, list[str]]] = {
             "unemployment_rate", "confidence_index", "short_rate", "house_price_index", "court_months",
         ],
         "region": ["region_default_share", "region_collected_share"],
+        "product": ["product_default_share", "product_collected_share"],
         "contact": ["attempts", "right_parties", "promises"],
         "at_valuation": [feature.name for feature in moment.VALUATION],
     },
@@ -115,7 +117,7 @@ def definitions(marts: Path) -> list[Any]:
 
     entities = {
         key: Entity(name=key, join_keys=[key], value_type=ValueType.STRING)
-        for key in ("borrower_id", "loan_id", "region")
+        for key in dict.fromkeys(mart.ENTITY for mart in MARTS.values())
     }
     views = {name: _view(name, entities[mart.ENTITY], marts) for name, mart in MARTS.items()}
     on_demand = {name: _on_demand(name, views) for name in ON_DEMAND}

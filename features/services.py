@@ -5,7 +5,10 @@ from functools import cache
 
 from features.repository import ON_DEMAND, SERVICES, feature
 
-LINKS = {"region": (("asset", "debt_region"), ("customer", "home_region"))}
+LINKS = {
+    "region": (("asset", "debt_region"), ("customer", "home_region")),
+    "loan_product": (("asset", "product"),),
+}
 """Keys that a row's debt or debtor leads to, and the stored categories that name them: the first known counts."""
 
 KEYS = ("loan_id", "borrower_id", *LINKS)

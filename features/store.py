@@ -142,7 +142,7 @@ class FeatureDoor:
         feeds : dict of str to polars.LazyFrame
             The tape's feeds. The market, and contacts with debtors whom we know, are our own.
         rows : polars.DataFrame, shape (n, ...)
-            As for `frame`, with ``region``.
+            As for `frame`, with the other `KEYS`: ``region`` and ``loan_product``.
         """
         keyed = rows.select("moment", *KEYS).to_arrow()
         tables = []

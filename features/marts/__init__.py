@@ -1,7 +1,8 @@
 """The marts: what was known about whom, from which moment on.
 
 Each module builds one Feast feature view's table from the feeds. The customer, asset, financial
-and public marketplaces of the platform stand beside the contact history and the book's own history by region.
+and public marketplaces of the platform stand beside the contact history and the book's own history by region
+and product.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from features.marts import asset, columns, contact, customer, financial, public, region
+from features.marts import asset, columns, contact, customer, financial, product, public, region
 
 MARTS = {
     "customer": customer,
@@ -17,10 +18,11 @@ MARTS = {
     "financial": financial,
     "public": public,
     "region": region,
+    "product": product,
     "contact": contact,
 }
 
-OURS = {"region"}
+OURS = {"region", "product"}
 """Marts about the book itself: a tape on offer adds nothing to them."""
 
 

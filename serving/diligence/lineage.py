@@ -39,7 +39,7 @@ def inputs_by_field(door: FeatureDoor, package: ModelPackage, feed: str) -> dict
     probes = {name: _probes(name, ["", *fields] if name == feed else [""] * (len(fields) + 1))
               for name in ("loans", "borrowers")}  # fmt: skip
     rows = probes["loans"].select(
-        "loan_id", "borrower_id", "region",
+        "loan_id", "borrower_id", "region", pl.col("product").alias("loan_product"),
         pl.lit(_DAY).cast(INSTANT).alias("moment"), pl.lit(ULTIMATE).alias("horizon_months_asked"),
     )  # fmt: skip
     probes["borrowers"] = probes["borrowers"].filter(pl.col(_DEBTOR).is_not_null())

@@ -156,6 +156,7 @@ def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl
         "loan_id",
         "borrower_id",
         "region",
+        pl.col("product").alias("loan_product"),
         pl.col("cutoff_on").cast(INSTANT).alias("moment"),
         pl.lit(ULTIMATE).alias("horizon_months_asked"),
     )

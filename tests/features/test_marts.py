@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import polars as pl
+import pytest
 
 from features import marts
 from features.feeds import FEEDS
@@ -53,9 +54,13 @@ def test_a_payment_learnt_late_adds_up_but_is_not_the_last():
     assert table["last_collected_at"].to_list()[1:] == [at(3).timestamp()] * 2
 
 
-def test_a_regions_history_counts_the_performing_and_waits_for_twelve_months():
+@pytest.mark.parametrize(
+    ("mart", "key", "field", "value"),
+    [("region", "region", "region", "NY"), ("product", "loan_product", "product", "credit_card")],
+)
+def test_the_books_history_counts_the_performing_and_waits_for_twelve_months(mart, key, field, value):
     def loan(name, month, **facts):
-        return {"loan_id": name, "region": "NY", "known_at": at(month), "cutoff_on": date(2024, month, 1),
+        return {"loan_id": name, field: value, "known_at": at(month), "cutoff_on": date(2024, month, 1),
                 "balance": 100.0, "status": "performing"} | facts  # fmt: skip
 
     def paid(name, month, amount, **facts):
@@ -72,9 +77,10 @@ def test_a_regions_history_counts_the_performing_and_waits_for_twelve_months():
         paid("2", 7, 50.0, kind="cumulative_recovery"),
         paid("3", 8, 20.0, known_at=later, paid_at=at(8)),
     )
-    table = marts.build("region", {"loans": loans, "payments": payments})
-    assert table["region_default_share"].to_list() == [1.0, 1 / 2, 1 / 3, 2 / 3, 2 / 3, 2 / 3]
-    assert table["region_collected_share"].to_list() == [None, None, None, None, 0.30, 0.15]
+    table = marts.build(mart, {"loans": loans, "payments": payments})
+    assert table[key].unique().to_list() == [value]
+    assert table[f"{mart}_default_share"].to_list() == [1.0, 1 / 2, 1 / 3, 2 / 3, 2 / 3, 2 / 3]
+    assert table[f"{mart}_collected_share"].to_list() == [None, None, None, None, 0.30, 0.15]
     assert table["event_timestamp"].to_list()[-2:] == [
         datetime(2025, 1, 1, tzinfo=UTC),
         datetime(2025, 4, 1, tzinfo=UTC),

@@ -12,6 +12,7 @@ import pytest
 
 from features.errors import RecoupError
 from features.home import Home
+from features.repository import SERVICES as LISTED
 from features.store import FeatureDoor
 from tests.features.conftest import NOW
 from tests.features.small_world import digest
@@ -95,15 +96,30 @@ def test_stock_feast_client_reads_the_same_values(filled, asked, service):
 
 @pytest.mark.parametrize("days_ago", [0, 700])
 def test_tape_not_in_the_lake_gets_the_features_it_would_have_in_it(filled, asked, days_ago):
-    moment = NOW - timedelta(days=days_ago)
-    loans = filled.lake.scan("loans").filter(pl.col("known_at") <= moment).collect()
-    rows = asked.join(loans.select("loan_id", "region"), on="loan_id", maintain_order="left").with_columns(
-        moment=pl.lit(moment).cast(pl.Datetime("us", "UTC"))
-    )
-    feeds = {feed: filled.lake.scan(feed) for feed in ("loans", "borrowers", "payments", "litigation")}
+    rows, feeds = on_offer(filled, asked, NOW - timedelta(days=days_ago))
     assert rows.height > 50
     for service in SERVICES:
-        assert digest(filled.tape_frame(service, feeds, rows)) == digest(filled.frame(service, rows.drop("region")))
+        inside = filled.frame(service, rows.drop("region", "loan_product"))
+        assert digest(filled.tape_frame(service, feeds, rows)) == digest(inside)
+
+
+def test_region_or_product_that_the_book_has_never_held_has_no_history(filled, asked):
+    rows, feeds = on_offer(filled, asked, NOW)
+    known = filled.tape_frame("recovery_v1", feeds, rows)
+    for key, view in (("region", "region"), ("loan_product", "product")):
+        names = LISTED["recovery_v1"][view]
+        new = filled.tape_frame("recovery_v1", feeds, rows.with_columns(pl.lit("never held").alias(key)))
+        assert all(count < rows.height / 2 for count in known.select(names).null_count().row(0)), key
+        assert new.select(names).null_count().row(0) == (rows.height, rows.height)
+
+
+def on_offer(filled, asked, moment):
+    """Return the loans asked about as if they came with a tape, and the tape's feeds."""
+    loans = filled.lake.scan("loans").filter(pl.col("known_at") <= moment).collect()
+    keys = loans.select("loan_id", "region", loan_product="product")
+    rows = asked.join(keys, on="loan_id", maintain_order="left")
+    feeds = {feed: filled.lake.scan(feed) for feed in ("loans", "borrowers", "payments", "litigation")}
+    return rows.with_columns(moment=pl.lit(moment).cast(pl.Datetime("us", "UTC"))), feeds
 
 
 def test_missing_value_and_unknown_id_are_told_apart(filled, asked):
@@ -126,6 +142,7 @@ def test_unknown_debtor_is_told_from_a_known_one(filled, asked):
     answer = filled.online("contact_v1", rows)
     assert answer.unknown == [False, True]
     assert answer.keys["region"].to_list()[1] == "none"
+    assert answer.keys["loan_product"].to_list() == ["none", "none"]
 
 
 def test_stale_views_are_named_with_the_time_they_stand_at(filled, asked):
