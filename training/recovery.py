@@ -3,6 +3,10 @@
 A training row is a loan at a moment with us, at a horizon that it has lived through by then: a
 young vintage contributes what it has shown, never a zero for what it has not. The score cannot fall
 as the horizon grows. A source that gives only one total since charge-off teaches the ultimate.
+
+Loans with collateral are left out. What their debtors owe beyond it is as unsecured as any debt, but their
+cash is the auction's and the debtor's together, and the auction has a model of its own
+(`training.collateral`).
 """
 
 from datetime import datetime
@@ -23,12 +27,12 @@ MOMENTS = (0, 12, 24)
 
 
 def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
-    """Return labelled rows of every charged-off loan, as known at ``as_of`` (UTC).
+    """Return labelled rows of every charged-off loan without collateral, as known at ``as_of`` (UTC).
 
     Raises
     ------
     RecoupError
-        When no loan of the source has an outcome yet.
+        When no such loan of the source has an outcome yet.
     """
     loans = charged_off(lake, source, as_of)
     payments = lake.scan("payments", source).filter(pl.col("known_at") <= as_of, pl.col("paid_at") <= as_of).collect()
@@ -40,7 +44,7 @@ def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
     labelled = pl.concat(parts, how="diagonal_relaxed")
     if labelled.is_empty():
         raise RecoupError(
-            f"no loan of source {source!r} has an outcome known by {as_of:%Y-%m-%d}: "
+            f"no unsecured loan of source {source!r} has an outcome known by {as_of:%Y-%m-%d}: "
             "ingest payments (or a tape with recoveries), or give a later --as-of"
         )
     longest = pl.col("horizon_months_asked").max().over("loan_id", "moment")
@@ -54,10 +58,15 @@ def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
 
 
 def charged_off(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
-    """Return the charged-off loans as first learnt: the row that the tape was priced on."""
+    """Return the charged-off loans as first learnt: the row that the tape was priced on.
+
+    A loan that was known by ``as_of`` (UTC) to have collateral, in whatever row, is none of them.
+    """
+    unsecured = pl.col("collateral_type").is_null().all().over("loan_id")
     return (
         lake.scan("loans", source)
-        .filter(pl.col("status") == "charged_off", pl.col("balance") > 0, pl.col("known_at") <= as_of)
+        .filter(pl.col("known_at") <= as_of)
+        .filter(unsecured, pl.col("status") == "charged_off", pl.col("balance") > 0)
         .sort("known_at")
         .group_by("loan_id", maintain_order=True)
         .first()

@@ -8,6 +8,7 @@ import pytest
 from features.errors import RecoupError
 from features.lake import Lake
 from features.world import load_truth
+from tests.features.small_world import loan, take_in
 from training import contact, recovery
 
 AS_OF = datetime(2025, 6, 30, tzinfo=UTC)
@@ -44,6 +45,27 @@ def test_targets_never_fall_as_the_horizon_grows(rows):
         pl.col("target").diff().over("loan_id", "moment", order_by="horizon_months_asked")
     )
     assert (steps["target"].drop_nulls() >= -1e-12).all()
+
+
+def test_loans_with_collateral_teach_nothing(tmp_path):
+    """Their cash is the auction's too: not from the row that first tells of it, and not from one before."""
+    pledge = {"collateral_type": "residential", "collateral_value": "9000"}
+    later = {"cutoff_on": "2021-12-31", "known_at": "2022-01-01T00:00:00Z"}
+    tapes = [
+        [loan(1), loan(2, **pledge), loan(3), loan(4, status="performing", **pledge)],
+        [loan(3, **pledge, **later), loan(4, **later)],
+    ]
+    paid = {"currency": "USD", "kind": "recovery", "amount": "600.25", "paid_at": "2021-03-01T00:00:00Z",
+            "known_at": "2021-03-01T00:00:00Z"}  # fmt: skip
+    payments = [paid | {"payment_id": f"P{number}", "loan_id": f"L{number}"} for number in (1, 2, 3, 4)]
+    files = [("loans", pl.DataFrame(tape, infer_schema_length=None)) for tape in tapes]
+    door = take_in(tmp_path / "home", [*files, ("payments", pl.DataFrame(payments))])
+    known = recovery.charged_off(door.lake, "canonical", datetime(2021, 6, 30, tzinfo=UTC))
+    assert sorted(known["loan_id"]) == ["L1", "L3"], "nobody could know of the third loan's collateral yet"
+    assert recovery.charged_off(door.lake, "canonical", AS_OF)["loan_id"].to_list() == ["L1"]
+    labelled = recovery.rows(door.lake, "canonical", AS_OF)
+    assert labelled["loan_id"].unique().to_list() == ["L1"]
+    assert labelled["target"].max() == pytest.approx(0.5)
 
 
 def test_later_knowledge_changes_no_earlier_row(lake, rows):
