@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from features.marts import OURS
 from training.outlook import Outlook
 from training.package import ModelPackage
 
@@ -78,7 +79,7 @@ class Population:
     ----------
     known : dict of str to list
         ``[low, high]`` or categories of each input that is compared. What moves with the calendar for
-        all loans alike, years and the market, is not.
+        all loans alike, years, the market and the book's own history, is not.
     always : frozenset of str
         Inputs that were never unknown in training.
     lower, upper : ndarray, shape (k,)
@@ -96,7 +97,7 @@ class Population:
         moving = {
             column["name"]
             for column in package.card.columns
-            if column["view"] == "public" or column["unit"] == "year" or column["name"] == "horizon_months"
+            if column["view"] in ("public", *OURS) or column["unit"] == "year" or column["name"] == "horizon_months"
         }
         known = {name: held for name, held in package.card.population.items() if name not in moving and held}
         reference = package.reference.head(_COMPARED_ROWS)
