@@ -7,11 +7,13 @@ here, by the same functions that the on-demand views carry.
 
 import json
 import os
+import uuid
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.marts.timeline import KNOWN
 from features.online import Answer, Column
-from features.online_store.tables import Tables, open_tables
+from features.online_store.tables import NeverFilled, Tables, open_tables
 from features.services import KEYS, LINKS, NOBODY, ServiceColumn
 
 if TYPE_CHECKING:
@@ -208,6 +210,7 @@ class FeatureDoor:
                 "type": "features.online_store.packed.PackedOnlineStore",
                 # by its name: the variable may hold a password
                 "location": f"${{{_LOCATION}}}" if os.environ.get(_LOCATION) else self._location,
+                "name": self._name.read_text(),
             },
             "batch_engine": {"type": "features.online_store.engine.PackedComputeEngine"},
             "entity_key_serialization_version": 3,
@@ -218,9 +221,16 @@ class FeatureDoor:
         """The online store's: an SQLite file of the home, or ``redis://…`` from the environment."""
         return os.environ.get(_LOCATION) or str(self.home.feast / "packed.db")
 
+    @property
+    def _name(self) -> Path:
+        """The file that names this home's rows on a server which holds those of several homes."""
+        return self.home.feast / "name"
+
     @cached_property
     def _tables(self) -> Tables:
-        return open_tables(self._location, _PROJECT)
+        if not self._name.is_file():
+            raise NeverFilled
+        return open_tables(self._location, self._name.read_text())
 
     @cached_property
     def _feast(self) -> "FeastStore":
@@ -231,6 +241,8 @@ class FeatureDoor:
                 f"{self.home.root} holds no features yet: "
                 "run `recoup ingest FILE --source NAME`, then `recoup materialize`"
             )
+        if not self._name.is_file():
+            replace(self._name, f"{_PROJECT}:{uuid.uuid4().hex}".encode())
         config, place = yaml.safe_dump(self._config).encode(), self.home.feast / "feature_store.yaml"
         if not place.is_file() or place.read_bytes() != config:
             replace(place, config)

@@ -33,10 +33,11 @@ Read = tuple[datetime | None, dict[str, Value] | None]
 
 
 class PackedOnlineStoreConfig(FeastConfigBaseModel):
-    """``location``: the path of an SQLite file, or ``redis://host:port/database``."""
+    """``location`` and ``name``: see `open_tables`."""
 
     type: Literal["features.online_store.packed.PackedOnlineStore"] = "features.online_store.packed.PackedOnlineStore"
     location: StrictStr
+    name: StrictStr
 
 
 class PackedOnlineStore(OnlineStore):
@@ -47,7 +48,7 @@ class PackedOnlineStore(OnlineStore):
         location = config.online_store.location
         if "://" not in location and config.repo_path:
             location = str(Path(config.repo_path) / location)
-        return _opened(location, config.project)
+        return _opened(location, config.online_store.name)
 
     def online_write_batch(
         self,
@@ -155,8 +156,8 @@ def layout_of(view: FeatureView) -> Layout:
 
 
 @lru_cache(maxsize=8)
-def _opened(location: str, project: str) -> Tables:
-    return open_tables(location, project)
+def _opened(location: str, name: str) -> Tables:
+    return open_tables(location, name)
 
 
 def _key(key: EntityKey) -> str:

@@ -2,6 +2,8 @@
 
 A writer fills hashes of its own and then sets the plan in one transaction, so a reader sees all of a
 change or nothing of it. The hashes of a killed writer, and those that were replaced, expire.
+
+This module loads the Redis client; `tables.open_tables` loads it only where a location names a server.
 """
 
 import json
@@ -9,30 +11,42 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Any
+
+from redis import Redis, RedisError, WatchError
 
 from features.errors import RecoupError
 from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
-
-if TYPE_CHECKING:
-    from redis import Redis
 
 _UNFINISHED_S = 24 * 3600
 """How long a writer may take before its hashes expire."""
 _REPLACED_S = 60
 """How long a reader may still need rows that were replaced."""
+_CONNECT_S, _ANSWER_S = 5, 30
+"""How long the server may take to be reached, and to answer; the URL's own ``socket_timeout`` goes before."""
 _BATCH_ROWS = 5_000
 _NOTHING = json.dumps({"views": "{}", "hashes": {}}).encode()
 
 
 class RedisTables:
-    """Tables in a Redis database, under a project's prefix; needs Redis 6.2."""
+    """Tables in a Redis database, all of whose keys begin with a prefix; needs Redis 6.2.
 
-    def __init__(self, url: str, project: str):
-        from redis import Redis
+    Raises
+    ------
+    RecoupError
+        Here when the URL cannot be read, and from every read or change while the server does not answer.
+    """
 
-        self._redis = Redis.from_url(url)
-        self._project = project
+    def __init__(self, url: str, prefix: str):
+        try:
+            self._redis = Redis.from_url(url, socket_connect_timeout=_CONNECT_S, socket_timeout=_ANSWER_S)
+        except ValueError:
+            # nothing of the URL is shown: where it is broken, any part of it may be the password
+            raise RecoupError(
+                "the online store's URL cannot be read: write redis://[user:password@]host:port/database, "
+                "and signs such as / # ? @ in a password as %2F %23 %3F %40"
+            ) from None
+        self._prefix = prefix
 
     @contextmanager
     def reading(self) -> Iterator["_Sight"]:
@@ -43,10 +57,11 @@ class RedisTables:
         NeverFilled
             When nothing was ever written.
         """
-        stored = self._redis.get(f"{self._project}:plan")
-        if stored is None:
-            raise NeverFilled
-        yield _Sight(self._redis, self._project, stored)
+        with self._answering():
+            stored: Any = self._redis.get(f"{self._prefix}:plan")
+            if stored is None:
+                raise NeverFilled
+            yield _Sight(self._redis, self._prefix, stored)
 
     @contextmanager
     def writing(self) -> Iterator["_Change"]:
@@ -57,12 +72,11 @@ class RedisTables:
         RecoupError
             When another change was written meanwhile.
         """
-        from redis import WatchError
-
-        plan = f"{self._project}:plan"
-        with self._redis.pipeline() as pipe:
+        plan = f"{self._prefix}:plan"
+        with self._answering(), self._redis.pipeline() as pipe:
             pipe.watch(plan)
-            change = _Change(self._redis, self._project, pipe.get(plan) or _NOTHING)
+            stored: Any = pipe.get(plan)
+            change = _Change(self._redis, self._prefix, stored or _NOTHING)
             yield change
             pipe.multi()
             for name in change.begun.values():
@@ -77,13 +91,26 @@ class RedisTables:
                     "another materialization reached the online store meanwhile: run this one again"
                 ) from None
 
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Turn a server that does not answer, or refuses, into an error that names it without its password."""
+        try:
+            yield
+        except RedisError as error:
+            at = self._redis.get_connection_kwargs()
+            place = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
+            raise RecoupError(
+                f"the online store on the Redis server {place} does not answer: {error}; "
+                "look at the server, or at the URL in RECOUP_ONLINE_STORE"
+            ) from error
+
 
 class _Sight:
     """The hashes that one plan names."""
 
-    def __init__(self, client: "Redis", project: str, stored: bytes):
+    def __init__(self, client: Redis, prefix: str, stored: bytes):
         self._redis = client
-        self._project = project
+        self._prefix = prefix
         views, hashes = _stored(stored)
         self.plan: Plan = plan_of(views)
         self._hashes = dict(hashes)
@@ -104,8 +131,8 @@ class _Sight:
 class _Change(_Sight):
     """Hashes of a writer's own, beside those that stand."""
 
-    def __init__(self, client: "Redis", project: str, stored: bytes):
-        super().__init__(client, project, stored)
+    def __init__(self, client: Redis, prefix: str, stored: bytes):
+        super().__init__(client, prefix, stored)
         self.begun: dict[str, str] = {}
         self.replaced: list[str] = []
 
@@ -145,8 +172,8 @@ class _Change(_Sight):
     def _begin(self, view: str) -> str:
         if view in self._hashes and view not in self.begun:
             self.replaced.append(self._hashes[view])
-        generation = self._redis.incr(f"{self._project}:generation")
-        self.begun[view] = f"{self._project}:{view}:{generation}"
+        generation = self._redis.incr(f"{self._prefix}:generation")
+        self.begun[view] = f"{self._prefix}:{view}:{generation}"
         return self.begun[view]
 
     def _name(self, view: str) -> str:

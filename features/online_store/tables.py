@@ -86,20 +86,20 @@ class Tables(Protocol):
         ...
 
 
-def open_tables(location: str, project: str) -> Tables:
+def open_tables(location: str, name: str) -> Tables:
     """Return the tables at a location.
 
     Parameters
     ----------
     location : str
         ``redis://…`` or ``rediss://…``, or else the path of an SQLite file.
-    project : str
-        Feast's project; the prefix of the keys in Redis.
+    name : str
+        The store's own on a server that holds several: what its keys in Redis begin with.
     """
     if location.startswith(("redis://", "rediss://")):
         from features.online_store.redis_tables import RedisTables
 
-        return RedisTables(location, project)
+        return RedisTables(location, name)
     from features.online_store.sqlite_tables import SqliteTables
 
     return SqliteTables(location)

@@ -57,8 +57,9 @@ def test_frame_has_the_columns_of_the_service_in_its_order(filled, asked, servic
     assert values.is_finite().all() and len(values) > asked.height
 
 
-@pytest.mark.parametrize("hash_seed", ["1", "20240229"])
-def test_every_hash_seed_gives_the_same_bytes(filled, asked, tmp_path, hash_seed):
+def test_another_hash_seed_gives_the_same_bytes(filled, asked, tmp_path):
+    """The tests' own process has one seed, random unless the environment sets it; the child has another."""
+    hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     asked.write_ipc(tmp_path / "asked.arrow")
     answer = subprocess.run(
         [sys.executable, "-c", _ASK_AGAIN, str(filled.home.root), str(tmp_path / "asked.arrow"), *SERVICES],

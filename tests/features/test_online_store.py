@@ -1,15 +1,18 @@
 """Packed rows lose no bit, a change of the store is seen whole or not at all, Feast reads what we read."""
 
 import math
+import multiprocessing
 import os
 import shutil
 import signal
-import sqlite3
+import socket
 import subprocess
 import sys
 import threading
+import traceback
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -22,11 +25,12 @@ from features.errors import RecoupError
 from features.home import Home
 from features.marts import MARTS
 from features.online_store import rows
+from features.online_store.packed import PackedOnlineStore
 from features.online_store.rows import NEVER, Layout
 from features.online_store.tables import Standing, Tables, open_tables
 from features.store import FeatureDoor
 from tests.features.conftest import NOW
-from tests.features.small_world import digest
+from tests.features.small_world import digest, everything_written
 
 ROOT = Path(__file__).parents[2]
 STAMP = pa.timestamp("us", "UTC")
@@ -34,22 +38,6 @@ LAYOUT = Layout(("balance", "rate"), ("product", "stage"))
 NUMBERS, TEXTS = st.none() | st.floats(), st.none() | st.text()
 INSTANTS = st.integers(-(2**62), 2**62)
 ROWS = st.lists(st.none() | st.tuples(NUMBERS, NUMBERS, TEXTS, TEXTS, INSTANTS, st.none() | INSTANTS), max_size=8)
-_KILLED = """
-import os, signal, sys
-from datetime import datetime
-from pathlib import Path
-from features.home import Home
-from features.online_store import rows
-from features.store import FeatureDoor
-pack, calls = rows.pack, []
-def deadly(*given):
-    calls.append(given)
-    if len(calls) == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return pack(*given)
-rows.pack = deadly
-FeatureDoor(Home(Path(sys.argv[1]))).materialize(datetime.fromisoformat(sys.argv[2]))
-"""
 _READ = """
 import sys
 from pathlib import Path
@@ -98,15 +86,20 @@ def test_rows_of_another_layout_are_refused():
         rows.unpack(swapped, packed)
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def tables(request, tmp_path) -> Tables:
-    """Return an empty store of each kind; Redis where RECOUP_TEST_REDIS names a server."""
-    if request.param == "sqlite":
-        return open_tables(str(tmp_path / "online.db"), "test")
+@pytest.fixture
+def redis_url() -> str:
     url = os.environ.get("RECOUP_TEST_REDIS")
     if not url:
-        pytest.skip("RECOUP_TEST_REDIS names no Redis server, such as redis://localhost:6379/9")
-    return open_tables(url, f"test_{uuid.uuid4().hex}")
+        pytest.skip("RECOUP_TEST_REDIS names no Redis server; `.ci/servers make test` starts one")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def tables(request, tmp_path) -> Tables:
+    """Return an empty store of each kind."""
+    if request.param == "sqlite":
+        return open_tables(str(tmp_path / "online.db"), "test")
+    return open_tables(request.getfixturevalue("redis_url"), f"test:{uuid.uuid4().hex}")
 
 
 def fill(tables: Tables, view: str, found: dict[str, bytes], until: datetime | None = None) -> None:
@@ -183,32 +176,50 @@ def test_threads_read_while_a_writer_writes(tables):
     assert ask(tables, "asset", "7") == [b"29"]
 
 
-@pytest.fixture
-def copied(filled, tmp_path) -> FeatureDoor:
-    """Return a home of one's own with the same marts, online up to `NOW`."""
-    shutil.copytree(filled.home.root, tmp_path / "copied")
-    door = FeatureDoor(Home(tmp_path / "copied"))
+def another_home(filled: FeatureDoor, root: Path) -> FeatureDoor:
+    """Return a home of one's own with the same marts, registered and never filled."""
+    shutil.copytree(filled.home.root, root, ignore=shutil.ignore_patterns("feast"))
+    door = FeatureDoor(Home(root))
     door.apply()
     return door
 
 
+@pytest.fixture(params=["sqlite", "redis"])
+def copied(request, filled, tmp_path, monkeypatch) -> FeatureDoor:
+    """Return a home of one's own with the same marts, and an empty online store of each kind."""
+    monkeypatch.delenv("RECOUP_ONLINE_STORE", raising=False)
+    if request.param == "redis":
+        monkeypatch.setenv("RECOUP_ONLINE_STORE", request.getfixturevalue("redis_url"))
+    return another_home(filled, tmp_path / "copied")
+
+
+def tables_of(home: Home) -> Tables:
+    from feast import FeatureStore
+
+    return PackedOnlineStore().tables(FeatureStore(repo_path=str(home.feast)).config)
+
+
 def held(home: Home) -> str:
-    """Return all rows of the online store, and how each view stands but for the name of its source."""
-    with sqlite3.connect(home.feast / "packed.db") as database:
-        views = [f"SELECT '{view}', key, hex(row) FROM view_{view}" for view in MARTS]
-        found = database.execute(" UNION ALL ".join(views) + " ORDER BY 1, 2").fetchall()
-    with open_tables(str(home.feast / "packed.db"), "recoup").reading() as sight:
+    """Return the rows of all keys of the marts, and how each view stands but for the name of its source."""
+    with tables_of(home).reading() as sight:
         standing = sorted((view, how.layout, how.until) for view, how in sight.plan.items())
-    return f"{found}\n{standing}"
+        keys = {view: pl.read_parquet(home.marts / f"{view}.parquet")[mart.ENTITY].unique().sort().to_list()
+                for view, mart in MARTS.items()}  # fmt: skip
+        return f"{sight.rows(keys)}\n{standing}"
 
 
 def materialized(copied: FeatureDoor, *untils: datetime) -> str:
-    for file in copied.home.feast.glob("packed.db*"):
-        file.unlink()
+    empty(copied.home)
     door = FeatureDoor(copied.home)
     for until in untils:
         door.materialize(until)
     return held(copied.home)
+
+
+def empty(home: Home) -> None:
+    with tables_of(home).writing() as change:
+        for view in list(change.plan):
+            change.drop(view)
 
 
 def test_repeated_and_stepwise_materialization_give_the_state_of_one_run(copied):
@@ -235,14 +246,107 @@ def test_changed_mart_is_written_whole(copied, asked):
     assert answer.frame["fees_paid"].to_list() == [None] + [7.0] * (asked.height - 1)
 
 
+def killed_halfway(root: Path, online_store: str) -> None:
+    """Materialize up to `NOW` in this process, and kill it at the fourth batch of rows."""
+    pack, batches = rows.pack, count(1)
+
+    def deadly(*given) -> list[bytes]:
+        if next(batches) == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return pack(*given)
+
+    os.environ["RECOUP_ONLINE_STORE"], rows.pack = online_store, deadly
+    FeatureDoor(Home(root)).materialize(NOW)
+
+
 def test_killed_materialization_leaves_the_former_state(copied):
     earlier = NOW - timedelta(days=400)
     before = materialized(copied, earlier)
-    killed = subprocess.run([sys.executable, "-c", _KILLED, str(copied.home.root), NOW.isoformat()], cwd=ROOT)
-    assert killed.returncode == -signal.SIGKILL
+    apart = multiprocessing.get_context("forkserver")
+    apart.set_forkserver_preload(["feast"])  # imported once for both kinds of store
+    killed = apart.Process(target=killed_halfway, args=(copied.home.root, os.environ.get("RECOUP_ONLINE_STORE", "")))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert held(copied.home) == before
     FeatureDoor(copied.home).materialize(NOW)
     assert held(copied.home) == materialized(copied, NOW)
+
+
+@pytest.mark.parametrize("service", ["recovery_v1", "contact_v1"])
+def test_online_row_from_redis_equals_training_row_to_the_bit(in_redis, asked, service):
+    door = FeatureDoor(in_redis.home)
+    online = door.online(service, asked.drop("borrower_id"))
+    assert digest(online.frame) == digest(door.frame(service, asked))
+    assert online.unknown == [False] * asked.height and online.stale == {}
+
+
+def test_homes_on_one_server_keep_apart(in_redis, filled, asked, tmp_path):
+    other = another_home(filled, tmp_path / "other")
+    before, asked = held(in_redis.home), asked.drop("borrower_id")
+    with pytest.raises(RecoupError, match="never filled"):
+        other.online("recovery_v1", asked)
+    other.materialize(NOW - timedelta(days=400))
+    assert held(in_redis.home) == before != held(other.home)
+    empty(other.home)
+    assert held(in_redis.home) == before
+
+
+def test_redis_keeps_what_stands_and_forgets_the_rest(in_redis, redis_url):
+    from redis import Redis
+
+    client = Redis.from_url(redis_url)
+    prefix = (in_redis.home.feast / "name").read_text()
+
+    def kept() -> list[bytes]:
+        return [key for key in client.scan_iter(f"{prefix}:*") if client.ttl(key) == -1]
+
+    before = kept()
+    assert len(before) == len(MARTS) + 2, "a hash a view, the plan and the count of generations"
+    materialized(in_redis, NOW)
+    with pytest.raises(ZeroDivisionError), tables_of(in_redis.home).writing() as change:
+        change.put("asset", [("L1", b"new")])
+        raise ZeroDivisionError
+    assert len(kept()) == len(before) and set(kept()) != set(before)
+
+
+def test_later_of_two_writers_at_once_is_told_to_run_again(redis_url):
+    tables = open_tables(redis_url, f"test:{uuid.uuid4().hex}")
+    with pytest.raises(RecoupError, match="run this one again"), tables.writing() as late:
+        late.clear("asset")
+        late.put("asset", [("L1", b"late")])
+        late.stand("asset", Standing(LAYOUT))
+        fill(tables, "asset", {"L1": b"early"})
+    assert ask(tables, "asset", "L1") == [b"early"]
+
+
+@pytest.fixture
+def in_redis(filled, redis_url, tmp_path, monkeypatch) -> FeatureDoor:
+    """Return a home of one's own with the same marts, online in Redis up to `NOW`."""
+    monkeypatch.setenv("RECOUP_ONLINE_STORE", redis_url)
+    door = another_home(filled, tmp_path / "in_redis")
+    door.materialize(NOW)
+    return door
+
+
+def test_server_that_cannot_be_reached_is_named_without_its_password(filled, asked, tmp_path, monkeypatch):
+    with socket.socket() as closed:  # bound and not listening: nobody answers there
+        closed.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{closed.getsockname()[1]}"
+        monkeypatch.setenv("RECOUP_ONLINE_STORE", f"redis://desk:s3cret@{place}/0")
+        door = another_home(filled, tmp_path / "far")
+        for step in (lambda: door.materialize(NOW), lambda: door.online("recovery_v1", asked.drop("borrower_id"))):
+            with pytest.raises(RecoupError, match=f"{place} does not answer.*RECOUP_ONLINE_STORE") as told:
+                step()
+            assert "s3cret" not in "".join(traceback.format_exception(told.value))
+    assert "s3cret" not in everything_written(door.home.root)
+
+
+@pytest.mark.parametrize("url", ["redis://:s3cret/more@localhost:6379/0", "redis://:s3cret@localhost:door/0"])
+def test_url_that_cannot_be_read_is_not_shown(url):
+    with pytest.raises(RecoupError, match="URL cannot be read") as told:
+        open_tables(url, "test")
+    assert "s3cret" not in "".join(traceback.format_exception(told.value))
 
 
 def test_scoring_read_loads_no_feast(filled, asked, tmp_path):
@@ -279,8 +383,7 @@ def test_stock_engine_of_feast_writes_the_same_rows(copied):
     place = copied.home.feast / "feature_store.yaml"
     config = yaml.safe_load(place.read_text())
     place.write_text(yaml.safe_dump(config | {"batch_engine": {"type": "local"}}))
-    for file in copied.home.feast.glob("packed.db*"):
-        file.unlink()
+    empty(copied.home)
     FeatureStore(repo_path=str(copied.home.feast)).materialize(datetime(1970, 1, 1, tzinfo=UTC), NOW)
     assert held(copied.home).split("\n")[0] == ours
 
