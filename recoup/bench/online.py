@@ -1,7 +1,8 @@
 """The online store against stock Feast: one loan's features, and filling the store.
 
-The peer has the same definitions and the same tables, on Feast's own SQLite store, DuckDB offline
-store and local engine.
+The peer has the same definitions and the same tables, on Feast's own SQLite or Redis store, DuckDB
+offline store and local engine. Redis is measured where ``RECOUP_TEST_REDIS`` names a server whose
+content is of no worth; ``.ci/servers recoup bench online`` starts one.
 """
 
 import multiprocessing
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import polars as pl
 
@@ -43,9 +45,11 @@ def measure(progress: Progress) -> dict[str, float]:
         ``online_read_vs_feast``: one loan, all inputs, as plain columns; ``online_frame_vs_feast``:
         as a frame; ``online_read_many_vs_feast``: 1,000 loans; ``materialize_vs_feast``: entity rows
         per second. With ``.seconds`` (of one call), ``.rows_per_second``, ``.memory_mb`` (peak of the
-        process), and ``.peer_…`` likewise.
+        process), and ``.peer_…`` likewise. Those with both sides on SQLite, and the same after
+        ``redis_`` with both on Redis, where there is a server.
     """
     os.environ.setdefault("RECOUP_TOKEN_KEY", "a key of the bench's own")
+    redis = os.environ.get("RECOUP_TEST_REDIS", "")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         progress(f"a book of {_BOOK_LOANS:,} loans with its payments and attempts")
@@ -54,15 +58,24 @@ def measure(progress: Progress) -> dict[str, float]:
         for feed, path in world.feeds.items():
             door.lake.ingest(path, "canonical", feed)
         door.refresh()
-        return compare(door.home, root / "stock", progress)
+        figures = compare(door.home, root / "stock", "", progress)
+        if redis:
+            progress("the same on Redis")
+            beside = compare(door.home, root / "stock_redis", redis, progress)
+            figures |= {f"redis_{key}": value for key, value in beside.items()}
+        return figures
 
 
-def compare(home: Home, stock: Path, progress: Progress) -> dict[str, float]:
-    """Fill both online stores from a home's marts, read from both, and return the figures."""
+def compare(home: Home, stock: Path, redis: str, progress: Progress) -> dict[str, float]:
+    """Fill both online stores from a home's marts, read from both, and return the figures.
+
+    ``redis`` is the URL of the server for both; on SQLite when it is empty.
+    """
+    os.environ["RECOUP_ONLINE_STORE"] = redis
     until = datetime.now(UTC)
     progress("filling both stores")
-    ours = _apart(_fill_ours, home, stock, until)
-    peer = _apart(_fill_stock, home, stock, until)
+    ours = _apart(_fill_ours, home, stock, redis, until)
+    peer = _apart(_fill_stock, home, stock, redis, until)
     door = FeatureDoor(home)
     entities = _entities(home)
     figures = {
@@ -73,7 +86,7 @@ def compare(home: Home, stock: Path, progress: Progress) -> dict[str, float]:
         "materialize_vs_feast.peer_memory_mb": peer["memory_mb"],
     }
     asked = _asked(door, until)
-    store = _stock(home, stock)
+    store = _stock(home, stock, redis)
     progress("reading one loan at a time, and many")
     ones = [asked.slice(row, 1) for row in range(_ONE_BY_ONE)]
     many = [asked.slice(start * _AT_ONCE, _AT_ONCE) for start in range(3)]
@@ -127,37 +140,45 @@ def _asked(door: FeatureDoor, until: datetime) -> pl.DataFrame:
     )
 
 
-def _stock(home: Home, stock: Path) -> "FeatureStore":
+def _stock(home: Home, stock: Path, redis: str) -> "FeatureStore":
     from feast import FeatureStore, RepoConfig
 
+    sqlite = {"type": "sqlite", "path": str(stock / "online.db")}
+    server = {"type": "redis", "connection_string": _connection_string(redis)}
     return FeatureStore(
         config=RepoConfig(
             project="recoup",
             provider="local",
             registry=str(stock / "registry.db"),
             offline_store={"type": "duckdb"},
-            online_store={"type": "sqlite", "path": str(stock / "online.db")},
+            online_store=server if redis else sqlite,
             entity_key_serialization_version=3,
         )
     )
 
 
-def _fill_ours(home: Home, stock: Path, until: datetime) -> Callable[[], None]:
+def _connection_string(url: str) -> str:
+    """Return a Redis URL without a password as Feast writes it: ``host:port,db=0``."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 6379},db={parts.path.strip('/') or 0}"
+
+
+def _fill_ours(home: Home, stock: Path, redis: str, until: datetime) -> Callable[[], None]:
     door = FeatureDoor(home)
     door.apply()
     return lambda: door.materialize(until)
 
 
-def _fill_stock(home: Home, stock: Path, until: datetime) -> Callable[[], None]:
+def _fill_stock(home: Home, stock: Path, redis: str, until: datetime) -> Callable[[], None]:
     from features.repository import definitions
 
     stock.mkdir(parents=True, exist_ok=True)
-    store = _stock(home, stock)
+    store = _stock(home, stock, redis)
     store.apply(definitions(home.marts))
     return lambda: store.materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
 
 
-def _apart(side: Callable[[Home, Path, datetime], Callable[[], None]], *given: Any) -> dict[str, float]:
+def _apart(side: Callable[[Home, Path, str, datetime], Callable[[], None]], *given: Any) -> dict[str, float]:
     """Run a side in a process of its own, so that its memory is its own."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
