@@ -15,6 +15,7 @@ from features.feeds.columns import INSTANT
 from features.home import Home
 from features.store import FeatureDoor
 from serving.pricing import clearing, plots, portfolio, secured, stress, valuation
+from serving.pricing.absence import Absence
 from serving.pricing.clearing import Sale
 from serving.pricing.population import Outside, Population
 from serving.pricing.stress import Stress
@@ -44,6 +45,8 @@ class Offer:
         Their model inputs, at the ultimate horizon.
     rejected : polars.DataFrame
         The other rows, with ``field`` and ``reason``.
+    debtors : int
+        Debtors of the loans of whom the lake's ``borrowers`` feed tells anything.
     collateral : Collateral or None
         What the collateral of secured loans is expected to pay; none when no loan is secured.
     """
@@ -53,6 +56,7 @@ class Offer:
     loans: pl.DataFrame
     frame: pl.DataFrame
     rejected: pl.DataFrame
+    debtors: int
     collateral: secured.Collateral | None
 
 
@@ -108,16 +112,18 @@ def read(home: Home, path: Path, source: str, progress: Progress = print, champi
         raise RecoupError(f"{path}: no loan can be priced{_first(rejected)}")
     progress(f"{tape.height:,} loans to price, {rejected.height:,} rejected{_first(rejected)}")
     door = FeatureDoor(home)
+    borrowers = door.lake.scan("borrowers").join(tape.lazy(), on="borrower_id", how="semi").collect()
+    frame = _features(door, champion, tape, borrowers)
     held = secured.read(tape, door.lake.scan("litigation"))
-    return Offer(champion, layout.source, tape, _features(door, champion, tape), rejected, held)
+    return Offer(champion, layout.source, tape, frame, rejected, borrowers["borrower_id"].n_unique(), held)
 
 
 def value(offer: Offer, out: Path, given: Assumptions, sales: list[Sale] | None = None,
           stresses: dict[str, Stress] | None = None) -> PricedTape:  # fmt: skip
     """Value a tape that was read, and write the files; see `price`."""
-    table, valued, shapes, outside = prices(offer, given)
+    table, valued, shapes, absence, outside = prices(offer, given)
     by_currency, drawn = _by_currency(offer, table, valued, shapes, given, stresses or stress.read())
-    report = _report(offer, outside, valued, given) | {"by_currency": by_currency}
+    report = _report(offer, absence, outside, valued, given) | {"by_currency": by_currency}
     if offer.collateral:
         report["secured"] = secured.summary(offer.collateral, valued, offer.loans)
     if sales:
@@ -151,7 +157,7 @@ def _first(rejected: pl.DataFrame) -> str:
     return f"; the first: loan {row['loan_id']} in row {row['file_row']}, {row['reason']}"
 
 
-def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl.DataFrame:
+def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame, borrowers: pl.DataFrame) -> pl.DataFrame:
     rows = tape.select(
         "loan_id",
         "borrower_id",
@@ -160,12 +166,11 @@ def _features(door: FeatureDoor, champion: Registered, tape: pl.DataFrame) -> pl
         pl.col("cutoff_on").cast(INSTANT).alias("moment"),
         pl.lit(ULTIMATE).alias("horizon_months_asked"),
     )
-    known = door.lake.scan("borrowers").join(tape.lazy(), on="borrower_id", how="semi")
-    feeds = {"loans": tape.lazy(), "borrowers": known}
+    feeds = {"loans": tape.lazy(), "borrowers": borrowers.lazy()}
     return door.tape_frame(champion.package.card.service, feeds, rows)
 
 
-def prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued, np.ndarray, Outside]:
+def prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.Valued, np.ndarray, Absence, Outside]:
     """Value the loans of a tape that was read.
 
     Returns
@@ -175,14 +180,17 @@ def prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.Va
     valued : Valued
     shapes : ndarray
         What ``outlook.shape`` refers to.
+    absence : Absence
+        Inputs that the model knew of every loan and the tape has of none; all intervals are wider for it.
     outside : Outside
-        What lies outside the training population; such loans have wider intervals.
+        What else lies outside the training population; such loans have wider intervals.
     """
     package, owed = offer.champion.package, offer.loans["balance"].to_numpy()
     population = Population.of(package)
-    outside = population.outside(offer.frame)
+    absence = Absence.of(package, population, offer.frame)
+    outside = absence.left_out(population).outside(offer.frame)
     outlook, places, moves = package.appraise(offer.frame, REASONS, threads=2)
-    valued, shapes = valuation.value(population.widened(outlook, outside), owed, given), package.shapes
+    valued, shapes = valuation.value(population.widened(absence.widened(outlook), outside), owed, given), package.shapes
     reasons = _reasons(package.names, places, moves * owed[:, None])
     if offer.collateral:
         valued, shapes = secured.combine(valued, offer.collateral, shapes, given)
@@ -197,7 +205,7 @@ def prices(offer: Offer, given: Assumptions) -> tuple[pl.DataFrame, valuation.Va
         outside.names,
         pl.lit(offer.champion.label).alias("model_version"),
     )
-    return table, valued, shapes, outside
+    return table, valued, shapes, absence, outside
 
 
 def _reasons(names: list[str], places: np.ndarray, money: np.ndarray) -> list[pl.Series]:
@@ -241,14 +249,15 @@ def _by_currency(offer: Offer, table: pl.DataFrame, valued: valuation.Valued, sh
     return rows, pl.concat(drawn)
 
 
-def _report(offer: Offer, outside: Outside, valued: valuation.Valued, given: Assumptions) -> dict[str, Any]:
+def _report(offer: Offer, absence: Absence, outside: Outside, valued: valuation.Valued,
+            given: Assumptions) -> dict[str, Any]:  # fmt: skip
     card = offer.champion.package.card
     warnings = []
     if offer.source != card.source:
         warnings.append(
             f"the model was trained on {card.source}, the tape is {offer.source}: nothing shows that it holds there"
         )
-    warnings += outside.warnings()
+    warnings += absence.warnings(offer.debtors) + outside.warnings()
     if not card.common_factor:
         warnings.append("the model knows of nothing that loans share: its portfolio's interval is too narrow")
     return {
@@ -259,7 +268,7 @@ def _report(offer: Offer, outside: Outside, valued: valuation.Valued, given: Ass
         "timing": "model" if len(valued.outlook.horizons) > 1 else "assumed",
         "assumptions": given.model_dump(),
         "common_factor": card.common_factor,
-        "out_of_population": outside.summary(),
+        "out_of_population": outside.summary() | {"absent": list(absence.names)},
         "warnings": warnings,
     }
 

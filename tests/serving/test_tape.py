@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
 
 from features.errors import RecoupError
+from features.home import Home
 from features.lake import Lake
 from serving.pricing import clearing, tape, valuation
 from training.train import train
@@ -119,6 +121,7 @@ def test_rows_that_cannot_be_priced_are_kept_with_their_reason(worked, tape_on_o
     result = price(worked, tmp_path / "tape.csv", tmp_path / "out")
     rejected = pl.read_parquet(tmp_path / "out" / "rejected.parquet").sort("file_row")
     assert rejected["file_row"].to_list() == [1, 2, 3, 4]
+    assert rejected["loan_id"].to_list() == rows["loan_id"].head(4).to_list()
     assert rejected["field"].to_list() == ["status", "balance", "balance", "currency"]
     assert result.portfolio["accepted"] == 2 and result.portfolio["rejected"] == 4
 
@@ -126,7 +129,8 @@ def test_rows_that_cannot_be_priced_are_kept_with_their_reason(worked, tape_on_o
 def test_a_tape_with_nothing_to_price_is_an_error_with_the_first_reason(worked, tape_on_offer, tmp_path):
     rows = pl.read_csv(tape_on_offer, infer_schema=False).head(3).with_columns(status=pl.lit("repaid"))
     rows.write_csv(tmp_path / "tape.csv")
-    with pytest.raises(RecoupError, match=r"no loan can be priced.*repaid is not in default"):
+    refusal = rf"no loan can be priced; the first: loan {rows['loan_id'][0]} in row 1, .*repaid is not in default"
+    with pytest.raises(RecoupError, match=refusal):
         price(worked, tmp_path / "tape.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -136,6 +140,58 @@ def test_without_a_model_the_error_names_the_command(home, tape_on_offer, tmp_pa
         price(home, tape_on_offer, tmp_path / "out")
 
 
+def test_a_strange_tape_is_priced_with_a_warning_and_wider_intervals(worked, tape_on_offer, tmp_path, priced):
+    """Twenty loans each of another product, ten times as large, and from elsewhere; then twenty ordinary ones."""
+    money = ["balance", "principal_balance", "interest_balance", "fee_balance", "original_amount", "instalment"]
+    kind = pl.int_range(pl.len()) // 20
+    ordinary = priced[0].with_row_index().filter(pl.col("out_of_population").is_null())["index"].head(80)
+    rows = pl.read_csv(tape_on_offer, infer_schema=False)[ordinary]
+    strange = rows.with_columns(
+        pl.when(kind == 0).then(pl.lit("business_loan")).otherwise("product").alias("product"),
+        *[pl.when(kind == 1).then((pl.col(name).cast(float) * 10).cast(str)).otherwise(name).alias(name)
+          for name in money],
+        pl.when(kind == 2).then(pl.lit("Atlantis")).otherwise("region").alias("region"),
+    )  # fmt: skip
+    strange.write_csv(tmp_path / "tape.csv")
+    result = price(worked, tmp_path / "tape.csv", tmp_path / "out")
+    prices, before = pl.read_parquet(result.prices), priced[0][ordinary]
+    named = prices["out_of_population"].str.split(", ").to_list()
+    assert all("product" in names for names in named[:20]) and all("debt_region" in names for names in named[40:60])
+    large = [names is not None and "balance" in names for names in named]
+    assert sum(large[20:40]) > 10 and sum(large) == sum(large[20:40]) and named[60:] == [None] * 20
+    told = json.loads((tmp_path / "out" / "portfolio.json").read_text())
+    assert told["out_of_population"]["share"] == sum(names is not None for names in named) / 80
+    shares = told["out_of_population"]["by_column"]
+    assert shares["product"] == shares["debt_region"] == 1 / 4 and shares["balance"] > 1 / 8
+    (warning,) = [line for line in told["warnings"] if "lie outside the population" in line]
+    assert "product (20 loans, such as business_loan" in warning
+    assert "debt_region (20 loans, such as Atlantis" in warning
+    was, now = ((side["recovery_rate_upper"] - side["recovery_rate_lower"]).to_numpy() for side in (before, prices))
+    outside = prices["out_of_population"].is_not_null().to_numpy()
+    assert (now[outside] > was[outside]).all()
+    np.testing.assert_allclose(now[~outside], was[~outside])
+
+
+def test_debtors_that_a_tape_comes_without_are_one_warning_and_no_loans_fault(worked, tape_on_offer, tmp_path, priced):
+    _, told = priced
+    assert {"phones", "has_email"} <= set(told["out_of_population"]["absent"])
+    assert told["out_of_population"]["share"] < 0.1
+    assert not set(told["out_of_population"]["absent"]) & told["out_of_population"]["by_column"].keys()
+    (warning,) = [line for line in told["warnings"] if "debtor data absent" in line]
+    assert "phones" in warning and "--feed borrowers" in warning
+    shutil.copytree(worked.root, tmp_path / "home")
+    known = Home(tmp_path / "home")
+    Lake(known).ingest(tape_on_offer.with_name("tape_borrowers.csv"), "canonical", "borrowers")
+    result = price(known, tape_on_offer, tmp_path / "out")
+    assert result.portfolio["out_of_population"]["absent"] == []
+    assert not [line for line in result.portfolio["warnings"] if "absent" in line]
+    with_them, without = pl.read_parquet(result.prices), priced[0]
+    inside = with_them["out_of_population"].is_null()
+    for end, sign in (("lower", 1), ("upper", -1)):
+        beyond = sign * (with_them[f"recovery_rate_{end}"] - without[f"recovery_rate_{end}"]).filter(inside)
+        assert (beyond > -1e-9).mean() > 0.85, "intervals without the debtors hold those with them"
+
+
 def test_a_model_of_another_source_is_a_warning(worked, lending_club, tmp_path):
     assert any("trained on canonical" in line for line in
                price(worked, lending_club, tmp_path, "lending_club").portfolio["warnings"])  # fmt: skip
@@ -143,8 +199,6 @@ def test_a_model_of_another_source_is_a_warning(worked, lending_club, tmp_path):
 
 @pytest.fixture(scope="module")
 def trained_on_lending_club(tmp_path_factory, lending_club):
-    from features.home import Home
-
     home = Home(tmp_path_factory.mktemp("lending_club"))
     Lake(home).ingest(lending_club, "lending_club")
     trained, _ = train("recovery", home, trials=2, seed=7)
