@@ -7,17 +7,20 @@ expected recovery out of time. Pairs of one cohort in different regions share th
 model's error of level; pairs in one region share that region besides.
 
 Few loans tell little, so that a measured variance counts by its credibility (Bühlmann 1967,
-doi:10.1017/S0515036100008989) beside what is usual.
+doi:10.1017/S0515036100008989) beside what is usual: of the market, and of the model's own level.
 """
 
 import numpy as np
 import polars as pl
 
+from training.curve import steps
 from training.learner import Learner
 from training.package import ModelPackage
 
 _USUAL = 0.05**2
 """Variance of a vintage's recovery around expectation where nothing is measured, and how far that may be off."""
+_FEWEST = 200
+"""Loans that make a horizon known."""
 _SUMS = ("expected", "missed", "luck")
 
 
@@ -33,12 +36,9 @@ def learn(learner: Learner, tested: ModelPackage, test: np.ndarray) -> dict[str,
         The learner's rows that came after those of ``tested``.
     """
     judged = learner.rows["judged"].to_numpy()
-    unseen = learner.rows.filter(test & judged).select(
-        "region", "weight", cohort=pl.col("moment").dt.year(), realised="target"
-    )
+    unseen = learner.rows.filter(test & judged).select("region", cohort=pl.col("moment").dt.year(), realised="target")
     scores = tested.scores(learner.frame.filter(test & judged), threads=2)
-    unseen = unseen.with_columns(pl.Series("expected", scores))
-    return estimate(unseen, level_error(unseen) * float(np.sqrt(unseen.height / judged.sum())))
+    return estimate(unseen.with_columns(pl.Series("expected", scores)), level_error(learner.rows))
 
 
 def estimate(rows: pl.DataFrame, level: float) -> dict[str, float]:
@@ -63,8 +63,8 @@ def estimate(rows: pl.DataFrame, level: float) -> dict[str, float]:
     whole = loans.group_by("cohort").agg(pl.col(_SUMS).sum())
     far, far_error = _mean_product(whole, local)
     near, near_error = _mean_product(local, loans)
-    national = max(_credible(far, far_error), level**2)
-    regional = _credible(near - far, float(np.hypot(near_error, far_error)))
+    national = max(_credible(far, far_error, _USUAL + level**2), level**2)
+    regional = _credible(near - far, float(np.hypot(near_error, far_error)), _USUAL)
     return {
         "national": float(np.sqrt(np.log1p(national))),
         "regional": float(np.sqrt(np.log1p(regional))),
@@ -73,15 +73,27 @@ def estimate(rows: pl.DataFrame, level: float) -> dict[str, float]:
 
 
 def level_error(rows: pl.DataFrame) -> float:
-    """Return the relative standard error of a level learnt from as many loans as ``rows`` has.
+    """Return the relative standard error of the money that comes in, of a model that learnt it from these rows.
+
+    What is known of a level is known from loans of every age, each for what it has lived through, as in
+    `training.curve`; the error is that of the increments' money-weighted means, up to the longest horizon
+    that is known. What a loan paid early and late may hang together, so that it counts as one.
 
     Parameters
     ----------
     rows : polars.DataFrame
-        A row a loan: ``realised``, ``expected`` (rates), ``weight`` (what was owed).
+        ``entity``, ``moment``, ``horizon_months_asked``, ``target`` (rate) and ``weight`` (what was owed).
     """
-    realised, expected, weight = (rows[name].to_numpy() for name in ("realised", "expected", "weight"))
-    return float(np.sqrt(((weight * (realised - expected)) ** 2).sum()) / (weight * expected).sum())
+    owed, horizon = pl.col("weight"), "horizon_months_asked"
+    lived = steps(rows)
+    known = lived.filter((pl.len().over(horizon) >= _FEWEST) | (pl.col(horizon) == pl.col(horizon).min()))
+    known = known.with_columns(
+        mean=((owed * pl.col("step")).sum() / owed.sum()).over(horizon),
+        share=owed / owed.sum().over(horizon),
+    )
+    total = known.group_by(horizon).agg(pl.col("mean").first())["mean"].to_numpy().sum()
+    moved = known.group_by("entity").agg(moved=(pl.col("share") * (pl.col("step") - pl.col("mean"))).sum())["moved"]
+    return float(np.sqrt((moved.to_numpy() ** 2).sum())) / total
 
 
 def _mean_product(sums: pl.DataFrame, parts: pl.DataFrame) -> tuple[float, float]:
@@ -94,7 +106,7 @@ def _mean_product(sums: pl.DataFrame, parts: pl.DataFrame) -> tuple[float, float
     return missed / expected, float(np.sqrt(2 * max(luck, 0.0))) / expected
 
 
-def _credible(variance: float, error: float) -> float:
+def _credible(variance: float, error: float, usual: float) -> float:
     """Return a measured variance as far as it can be believed, and what is usual for the rest."""
     belief = _USUAL**2 / (_USUAL**2 + error**2)
-    return belief * max(variance, 0.0) + (1 - belief) * _USUAL
+    return belief * max(variance, 0.0) + (1 - belief) * usual

@@ -4,7 +4,9 @@ Vintages of every age count, each for what it has lived through: the mean increm
 are chained, as a chain ladder does with claims (Mack 1993, doi:10.2143/AST.23.2.2005092, in its
 additive form). A model that predicts multiples of this curve need not learn time anew in every leaf.
 Beyond the longest horizon lived the increments go on falling as they did: exponential decay, a usual
-tail of a chain ladder (Clark 2003, "LDF curve-fitting and stochastic reserving").
+tail of a chain ladder (Clark 2003, "LDF curve-fitting and stochastic reserving"). The few loans that lived
+through the longest horizons say little: an increment counts by its credibility (Bühlmann 1967,
+doi:10.1017/S0515036100008989) beside the one that such a decay foretells.
 """
 
 from dataclasses import asdict, dataclass
@@ -47,15 +49,16 @@ class HorizonCurve:
             ``entity``, ``moment``, ``horizon_months_asked`` and ``target``; of an entity's moments the
             first counts: later ones have less ahead of them and have lived through shorter horizons.
         """
-        steps = (
-            rows.select("entity", "moment", "horizon_months_asked", "target")
-            .filter(pl.col("moment") == pl.col("moment").min().over("entity"))
-            .sort("horizon_months_asked")
-            .with_columns(pl.col("target").diff().over("entity").fill_null(pl.col("target")).alias("step"))
+        known = (
+            steps(rows)
             .group_by("horizon_months_asked", maintain_order=True)
-            .agg(pl.col("step").mean(), pl.len())
+            .agg(pl.col("step").mean(), pl.len(), error=pl.col("step").std() / pl.len().sqrt())
+            .with_columns(pl.col("error").fill_null(np.inf))
         )
-        horizons, increments, count = (steps[name].to_numpy() for name in ("horizon_months_asked", "step", "len"))
+        horizons, seen, count, error = (
+            known[name].to_numpy() for name in ("horizon_months_asked", "step", "len", "error")
+        )
+        increments = _believed(horizons, seen, count, error)
         return cls(horizons, np.maximum(increments.cumsum(), _LEAST), *_tail(horizons, increments, count))
 
     def at(self, months: np.ndarray) -> np.ndarray:
@@ -79,6 +82,36 @@ class HorizonCurve:
     def to_card(self) -> dict[str, Any]:
         """Return plain lists and numbers."""
         return asdict(self) | {"horizons": self.horizons.tolist(), "shares": self.shares.tolist()}
+
+
+def steps(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of each entity's first moment by rising horizon, with what each adds to the one before: ``step``.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        See `HorizonCurve.fit`.
+    """
+    return (
+        rows.filter(pl.col("moment") == pl.col("moment").min().over("entity"))
+        .sort("horizon_months_asked")
+        .with_columns(pl.col("target").diff().over("entity").fill_null(pl.col("target")).alias("step"))
+    )
+
+
+def _believed(horizons: np.ndarray, seen: np.ndarray, count: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return increments as far as they can be believed, and for the rest what those before them foretell.
+
+    What is foretold may be off by as much as itself.
+    """
+    increments = seen.copy()
+    for place in range(2, len(horizons)):
+        rate, decay = _tail(horizons[:place], increments[:place], count[:place])
+        foretold = -rate / decay * np.expm1(-decay * (horizons[place] - horizons[place - 1]))
+        if foretold > 0:
+            belief = 1 / (1 + (error[place] / foretold) ** 2)
+            increments[place] = belief * seen[place] + (1 - belief) * foretold
+    return increments
 
 
 def _tail(horizons: np.ndarray, increments: np.ndarray, count: np.ndarray) -> tuple[float, float]:
