@@ -49,11 +49,14 @@ def fit(learner: Learner, part: np.ndarray, curve: HorizonCurve) -> tuple[CatBoo
     """
     rows, frame = learner.rows.filter(part), learner.frame.filter(part)
     asked, realised = (rows[name].to_numpy() for name in ("horizon_months_asked", "target"))
-    first = rows.select(pl.col("moment") == pl.col("moment").min().over("entity")).to_series().to_numpy()
+    first = _among(rows, pl.col("moment") == pl.col("moment").min().over("entity"))
+    # one horizon of a loan tells little that its longest does not
+    longest = pl.col("horizon_months_asked").max().over("entity", "moment")
+    latest = _among(rows, pl.col("horizon_months_asked") == longest)
     horizons, scales = _scales(asked[first], realised[first], curve)
     relative = realised / scales[np.searchsorted(horizons, asked)]
     place = rows["entity"].hash(seed=learner.seed).to_numpy()
-    taught, fold = place / 2**64 <= _MOST_ROWS / len(place), place % _FOLDS
+    taught, fold = latest & (place / 2**64 <= _MOST_ROWS / latest.sum()), place % _FOLDS
     categories = [column["name"] for column in learner.columns if column["kind"] == "category"]
 
     def fitted(chosen: np.ndarray) -> CatBoost:
@@ -65,6 +68,11 @@ def fit(learner: Learner, part: np.ndarray, curve: HorizonCurve) -> tuple[CatBoo
         apart = first & (fold == held_out)
         spread[apart] = fitted(taught & (fold != held_out)).predict(to_pool(frame.filter(apart), categories))
     return fitted(taught), Distribution.calibrate(horizons, scales, asked[first], spread[first], realised[first])
+
+
+def _among(rows: pl.DataFrame, chosen: pl.Expr) -> np.ndarray:
+    """Return a mask of the rows, shape (n,)."""
+    return rows.select(chosen).to_series().to_numpy()
 
 
 def _scales(asked: np.ndarray, realised: np.ndarray, curve: HorizonCurve) -> tuple[np.ndarray, np.ndarray]:
