@@ -31,23 +31,20 @@ class LeafScores:
         The model's inputs.
     bias : float
         Added to the sum of leaf values.
-    first_leaf : ndarray of int, shape (trees + 1,)
-        Row of the table where each tree's leaves start.
     widths : ndarray of int, shape (trees,)
-        Columns of the table that each tree uses.
+        Tables that each tree uses.
     columns : ndarray of int, shape (trees, most of the widths)
-        Which input each column is about, after the first, which is the score.
-    table : ndarray, shape (leaves, most of the widths)
-        Value and contributions of each leaf.
+        Which input each table is about, after the first, which is the score.
+    tables : ndarray, shape (trees, most of the widths, most leaves of a tree)
+        Values of each tree's leaves, then their contributions.
     """
 
     quantiser: Quantiser
     names: tuple[str, ...]
     bias: float
-    first_leaf: Ints
     widths: Ints
     columns: Ints
-    table: Floats
+    tables: Floats
 
     @classmethod
     def of(cls, model: CatBoost, shap: LeafShap) -> "LeafScores":
@@ -62,7 +59,8 @@ class LeafScores:
         features = np.array([plane.feature for plane in quantiser.planes], dtype=np.intp)[quantiser.plane]
         trees = np.split(features, quantiser.first_split[1:-1])
         widths = np.array([1 + len(set(tree.tolist())) for tree in trees], dtype=np.intp)
-        return cls(quantiser, shap.feature_names, shap.bias, shap.first_leaf, widths, shap.columns, shap.table)
+        tables = _tables(shap.table, shap.first_leaf)
+        return cls(quantiser, shap.feature_names, shap.bias, widths, shap.columns, tables)
 
     @classmethod
     def unexplained(cls, model: CatBoost) -> "LeafScores":
@@ -78,7 +76,8 @@ class LeafScores:
         ones = np.ones(len(first_leaf) - 1, np.intp)
         values = scale * model.get_leaf_values()[:, None]
         names = tuple(model.feature_names_)
-        return cls(Quantiser.build(model), names, bias, first_leaf, ones, np.zeros((len(ones), 1), np.intp), values)
+        columns, tables = np.zeros((len(ones), 1), np.intp), _tables(values, first_leaf)
+        return cls(Quantiser.build(model), names, bias, ones, columns, tables)
 
     def over(self, name: str, values: Floats, frame: pl.DataFrame, count: int,
              threads: int = 1) -> tuple[Floats, Ints, Floats]:  # fmt: skip
@@ -107,13 +106,13 @@ class LeafScores:
         kept, answers = self._answers(name, values)
         raw = np.empty((frame.height, len(values)))
         places, moves = np.empty((frame.height, count), np.intp), np.empty((frame.height, count))
-        walk, quantiser = _compiled_walk(), self.quantiser
+        walk, quantiser = _compiled_walk(self.tables.shape[-1]), self.quantiser
 
         def chunk(start: int) -> None:
             part = slice(start, start + _CHUNK_ROWS)
             walk(
                 quantiser.bins(frame[part]), quantiser.first_split, quantiser.plane, quantiser.threshold,
-                self.first_leaf, self.widths, self.columns, self.table, len(self.names),
+                self.widths, self.columns, self.tables, len(self.names),
                 kept, answers, raw[part], places[part], moves[part],
             )  # fmt: skip
 
@@ -139,48 +138,69 @@ class LeafScores:
         return kept, answers
 
 
+def _tables(rows: Floats, first_leaf: Ints) -> Floats:
+    """Return the rows of each tree's leaves, shape (leaves, widths), as tables of one length."""
+    from training import lookup
+
+    leaves = np.diff(first_leaf)
+    tables = np.zeros((len(leaves), rows.shape[1], leaves.max(initial=lookup.LEAST)))
+    for table, start, count in zip(tables, first_leaf[:-1], leaves, strict=True):
+        table[:, :count] = rows[start : start + count].T
+    return tables
+
+
 @functools.cache
-def _compiled_walk() -> Any:
+def _compiled_walk(leaves: int) -> Any:
     """The pass over bins [planes, rows] into raw scores less bias, places and moves [rows, ...]."""
     from numba import njit  # here, since importing numba is for many rows only
 
+    from training import lookup
+
+    add, lanes = lookup.adder(leaves), lookup.LANES
     block = 256  # rows at once: sums of every input stay in the processor's cache
 
     def walk(
-        bins: Any, first_split: Any, plane: Any, threshold: Any, first_leaf: Any, widths: Any, columns: Any,
-        table: Any, features: int, kept: Any, answers: Any, raw: Any, places: Any, moves: Any,
+        bins: Any, first_split: Any, plane: Any, threshold: Any, widths: Any, columns: Any,
+        tables: Any, features: int, kept: Any, answers: Any, raw: Any, places: Any, moves: Any,
     ) -> None:  # fmt: skip
         rows, trees, asked, count = raw.shape[0], widths.shape[0], raw.shape[1], moves.shape[1]
-        leaf, base = np.empty(block, np.uint16), np.empty(block, np.uint16)
+        near, leaf, base = (
+            np.zeros((len(bins), block), np.uint8),
+            np.empty(block, np.uint16),
+            np.empty(block, np.uint16),
+        )
         sums, curve, size = np.empty((features, block)), np.empty((asked, block)), np.empty(block)
         largest, where = np.empty((count, block)), np.empty((count, block), np.intp)
         for start in range(0, rows, block):
             n = min(block, rows - start)
+            near[:, :n] = bins[:, start : start + n]
             sums[:], curve[:] = 0.0, 0.0
             for tree in range(trees):
                 leaf[:] = 0
                 for split in range(first_split[tree], first_split[tree + 1]):
                     bit = np.uint16(1 << (split - first_split[tree]))
-                    answered, border = bins[plane[split], start : start + n], threshold[split]
-                    for r in range(n):
+                    answered, border = near[plane[split]], threshold[split]
+                    for r in range(block):
                         leaf[r] |= np.uint16(answered[r] > border) * bit
-                leaves = table[first_leaf[tree] : first_leaf[tree + 1]]
+                values = tables[tree, 0]
                 if kept[tree] == 0xFFFF:
-                    for r in range(n):
-                        size[r] = leaves[np.uint64(leaf[r]), 0]
+                    size[:] = 0.0
+                    for r in range(0, block, lanes):
+                        add(size, values, leaf, r)
                     for a in range(asked):
-                        for r in range(n):
+                        for r in range(block):
                             curve[a, r] += size[r]
                 else:
                     base[:] = leaf & kept[tree]
                     for a in range(asked):
                         leaf[:] = base | answers[tree, a]
-                        for r in range(n):
-                            curve[a, r] += leaves[np.uint64(leaf[r]), 0]
+                        into = curve[a]
+                        for r in range(0, block, lanes):
+                            add(into, values, leaf, r)
                 for j in range(1, widths[tree]):
-                    into = sums[columns[tree, j]]
-                    for r in range(n):
-                        into[r] += leaves[np.uint64(leaf[r]), np.uint64(j)]
+                    into, moved = sums[columns[tree, j]], tables[tree, j]
+                    for r in range(0, block, lanes):
+                        add(into, moved, leaf, r)
             largest[:], where[:] = -1.0, 0
             for feature in range(features if count else 0):
                 larger = False
