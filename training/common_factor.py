@@ -93,7 +93,7 @@ def level_error(rows: pl.DataFrame) -> float:
     )
     total = known.group_by(horizon).agg(pl.col("mean").first())["mean"].to_numpy().sum()
     moved = known.group_by("entity").agg(moved=(pl.col("share") * (pl.col("step") - pl.col("mean"))).sum())["moved"]
-    return float(np.sqrt((moved.to_numpy() ** 2).sum())) / total
+    return float(np.sqrt((moved.to_numpy() ** 2).sum()) / total)
 
 
 def _mean_product(sums: pl.DataFrame, parts: pl.DataFrame) -> tuple[float, float]:
