@@ -221,4 +221,4 @@ def _compiled_walk(leaves: int) -> Any:
                     places[start + r, place] = where[place, r]
                     moves[start + r, place] = sums[where[place, r], r]
 
-    return njit(cache=True, nogil=True)(walk)
+    return njit(nogil=True)(walk)  # not cached: numba would not know the look-up again, and keep a copy a process
