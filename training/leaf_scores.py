@@ -5,10 +5,8 @@ the trees are walked once for a whole recovery curve. Table and order of additio
 `LeafShap`: scores and contributions are equal to its own to the last bit.
 """
 
-import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -103,10 +101,12 @@ class LeafScores:
         moves : ndarray, shape (n, count)
             Those contributions to the raw score.
         """
+        from training.leaf_walk import walk
+
         kept, answers = self._answers(name, values)
         raw = np.empty((frame.height, len(values)))
         places, moves = np.empty((frame.height, count), np.intp), np.empty((frame.height, count))
-        walk, quantiser = _compiled_walk(self.tables.shape[-1]), self.quantiser
+        quantiser = self.quantiser
 
         def chunk(start: int) -> None:
             part = slice(start, start + _CHUNK_ROWS)
@@ -140,85 +140,10 @@ class LeafScores:
 
 def _tables(rows: Floats, first_leaf: Ints) -> Floats:
     """Return the rows of each tree's leaves, shape (leaves, widths), as tables of one length."""
-    from training import lookup
+    from training.lookup import LEAST
 
     leaves = np.diff(first_leaf)
-    tables = np.zeros((len(leaves), rows.shape[1], leaves.max(initial=lookup.LEAST)))
+    tables = np.zeros((len(leaves), rows.shape[1], leaves.max(initial=LEAST)))
     for table, start, count in zip(tables, first_leaf[:-1], leaves, strict=True):
         table[:, :count] = rows[start : start + count].T
     return tables
-
-
-@functools.cache
-def _compiled_walk(leaves: int) -> Any:
-    """The pass over bins [planes, rows] into raw scores less bias, places and moves [rows, ...]."""
-    from numba import njit  # here, since importing numba is for many rows only
-
-    from training import lookup
-
-    add, lanes = lookup.adder(leaves), lookup.LANES
-    block = 256  # rows at once: sums of every input stay in the processor's cache
-
-    def walk(
-        bins: Any, first_split: Any, plane: Any, threshold: Any, widths: Any, columns: Any,
-        tables: Any, features: int, kept: Any, answers: Any, raw: Any, places: Any, moves: Any,
-    ) -> None:  # fmt: skip
-        rows, trees, asked, count = raw.shape[0], widths.shape[0], raw.shape[1], moves.shape[1]
-        near, leaf, base = (
-            np.zeros((len(bins), block), np.uint8),
-            np.empty(block, np.uint16),
-            np.empty(block, np.uint16),
-        )
-        sums, curve, size = np.empty((features, block)), np.empty((asked, block)), np.empty(block)
-        largest, where = np.empty((count, block)), np.empty((count, block), np.intp)
-        for start in range(0, rows, block):
-            n = min(block, rows - start)
-            near[:, :n] = bins[:, start : start + n]
-            sums[:], curve[:] = 0.0, 0.0
-            for tree in range(trees):
-                leaf[:] = 0
-                for split in range(first_split[tree], first_split[tree + 1]):
-                    bit = np.uint16(1 << (split - first_split[tree]))
-                    answered, border = near[plane[split]], threshold[split]
-                    for r in range(block):
-                        leaf[r] |= np.uint16(answered[r] > border) * bit
-                values = tables[tree, 0]
-                if kept[tree] == 0xFFFF:
-                    size[:] = 0.0
-                    for r in range(0, block, lanes):
-                        add(size, values, leaf, r)
-                    for a in range(asked):
-                        for r in range(block):
-                            curve[a, r] += size[r]
-                else:
-                    base[:] = leaf & kept[tree]
-                    for a in range(asked):
-                        leaf[:] = base | answers[tree, a]
-                        into = curve[a]
-                        for r in range(0, block, lanes):
-                            add(into, values, leaf, r)
-                for j in range(1, widths[tree]):
-                    into, moved = sums[columns[tree, j]], tables[tree, j]
-                    for r in range(0, block, lanes):
-                        add(into, moved, leaf, r)
-            largest[:], where[:] = -1.0, 0
-            for feature in range(features if count else 0):
-                larger = False
-                for r in range(n):
-                    size[r] = abs(sums[feature, r])
-                    larger |= size[r] > largest[count - 1, r]
-                for r in range(n if larger else 0):
-                    if size[r] > largest[count - 1, r]:
-                        place = count - 1
-                        while place > 0 and size[r] > largest[place - 1, r]:
-                            largest[place, r], where[place, r] = largest[place - 1, r], where[place - 1, r]
-                            place -= 1
-                        largest[place, r], where[place, r] = size[r], feature
-            for r in range(n):
-                for a in range(asked):
-                    raw[start + r, a] = curve[a, r]
-                for place in range(count):
-                    places[start + r, place] = where[place, r]
-                    moves[start + r, place] = sums[where[place, r], r]
-
-    return njit(nogil=True)(walk)  # not cached: numba would not know the look-up again, and keep a copy a process

@@ -4,11 +4,10 @@ A processor with AVX-512 looks up eight of sixteen numbers in one instruction, w
 several times as long. On other processors, and in larger tables, numbers are loaded one by one.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -20,39 +19,48 @@ _LONG, _DOUBLE = ir.IntType(64), ir.DoubleType()
 _LONGS, _DOUBLES = ir.VectorType(_LONG, LANES), ir.VectorType(_DOUBLE, LANES)
 
 
-def adder(size: int) -> Callable[..., None]:
-    """Return a function for compiled loops: ``into[start : start + 8] += table[places[start : start + 8]]``.
+_AT_ONCE = binding.get_host_cpu_features().get("avx512f", False)
+
+
+@njit(cache=True, nogil=True)
+def add(into: Any, table: Any, places: Any) -> None:
+    """Add ``table[places]`` to ``into``, for compiled loops.
 
     Parameters
     ----------
-    size : int
-        Length of the tables, at least `LEAST`. Nothing checks that places lie within.
-
-    Returns
-    -------
-    callable
-        Of ``into`` (float64), ``table`` (float64), ``places`` (uint16), all contiguous, and ``start``.
+    into : ndarray of float64, shape (n,)
+        n is a multiple of `LANES`.
+    table : ndarray of float64, shape (m,)
+        m is at least `LEAST`; looked up eight at a time when it is that.
+    places : ndarray of uint16, shape (n,)
+        Nothing checks that they lie within.
     """
-    at_once = size == LEAST and binding.get_host_cpu_features().get("avx512f", False)
+    if len(table) == LEAST:
+        for start in range(0, len(into), LANES):
+            _add_eight(into, table, places, start)
+    else:
+        for row in range(len(into)):
+            into[row] += table[places[row]]
 
-    @intrinsic
-    def add(_context: Any, into: Any, table: Any, places: Any, start: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-            target, source, chosen = (
-                context.make_array(kind)(context, builder, array).data
-                for kind, array in zip(signature.args[:3], arguments[:3], strict=True)
-            )
-            target, chosen = (builder.gep(pointer, [arguments[3]]) for pointer in (target, chosen))
-            target = builder.bitcast(target, _DOUBLES.as_pointer())
-            chosen = builder.bitcast(chosen, ir.VectorType(ir.IntType(16), LANES).as_pointer())
-            place = builder.zext(builder.load(chosen, align=2), _LONGS)
-            found = (_by_permutation if at_once else _by_loads)(builder, source, place)
-            builder.store(builder.fadd(builder.load(target, align=8), found), target, align=8)
-            return context.get_dummy_value()
 
-        return types.none(into, table, places, start), generate
+@intrinsic
+def _add_eight(_context: Any, into: Any, table: Any, places: Any, start: Any) -> Any:
+    """Compile ``into[start : start + 8] += table[places[start : start + 8]]``, all contiguous."""
 
-    return add  # type: ignore[no-any-return]
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        target, source, chosen = (
+            context.make_array(kind)(context, builder, array).data
+            for kind, array in zip(signature.args[:3], arguments[:3], strict=True)
+        )
+        target, chosen = (builder.gep(pointer, [arguments[3]]) for pointer in (target, chosen))
+        target = builder.bitcast(target, _DOUBLES.as_pointer())
+        chosen = builder.bitcast(chosen, ir.VectorType(ir.IntType(16), LANES).as_pointer())
+        place = builder.zext(builder.load(chosen, align=2), _LONGS)
+        found = (_by_permutation if _AT_ONCE else _by_loads)(builder, source, place)
+        builder.store(builder.fadd(builder.load(target, align=8), found), target, align=8)
+        return context.get_dummy_value()
+
+    return types.none(into, table, places, start), generate
 
 
 def _by_loads(builder: ir.IRBuilder, table: ir.Value, places: ir.Value) -> ir.Value:

@@ -1,0 +1,67 @@
+"""The compiled pass of `training.leaf_scores`; importing it costs numba's import, so it is done at use."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from training.lookup import add
+
+_BLOCK = 256  # rows at once: sums of every input stay in the processor's cache
+
+
+@njit(cache=True, nogil=True)
+def walk(
+    bins: Any, first_split: Any, plane: Any, threshold: Any, widths: Any, columns: Any,
+    tables: Any, features: int, kept: Any, answers: Any, raw: Any, places: Any, moves: Any,
+) -> None:  # fmt: skip
+    """Walk the trees over bins [planes, rows] into raw scores less bias, places and moves [rows, ...]."""
+    rows, trees, asked, count = raw.shape[0], widths.shape[0], raw.shape[1], moves.shape[1]
+    near, leaf = np.zeros((len(bins), _BLOCK), np.uint8), np.empty(_BLOCK, np.uint16)
+    base = np.empty(_BLOCK, np.uint16)
+    sums, curve, size = np.empty((features, _BLOCK)), np.empty((asked, _BLOCK)), np.empty(_BLOCK)
+    largest, where = np.empty((count, _BLOCK)), np.empty((count, _BLOCK), np.intp)
+    for start in range(0, rows, _BLOCK):
+        n = min(_BLOCK, rows - start)
+        near[:, :n] = bins[:, start : start + n]
+        sums[:], curve[:] = 0.0, 0.0
+        for tree in range(trees):
+            leaf[:] = 0
+            for split in range(first_split[tree], first_split[tree + 1]):
+                bit = np.uint16(1 << (split - first_split[tree]))
+                answered, border = near[plane[split]], threshold[split]
+                for r in range(_BLOCK):
+                    leaf[r] |= np.uint16(answered[r] > border) * bit
+            values = tables[tree, 0]
+            if kept[tree] == 0xFFFF:
+                size[:] = 0.0
+                add(size, values, leaf)
+                for a in range(asked):
+                    for r in range(_BLOCK):
+                        curve[a, r] += size[r]
+            else:
+                base[:] = leaf & kept[tree]
+                for a in range(asked):
+                    leaf[:] = base | answers[tree, a]
+                    add(curve[a], values, leaf)
+            for j in range(1, widths[tree]):
+                add(sums[columns[tree, j]], tables[tree, j], leaf)
+        largest[:], where[:] = -1.0, 0
+        for feature in range(features if count else 0):
+            larger = False
+            for r in range(n):
+                size[r] = abs(sums[feature, r])
+                larger |= size[r] > largest[count - 1, r]
+            for r in range(n if larger else 0):
+                if size[r] > largest[count - 1, r]:
+                    place = count - 1
+                    while place > 0 and size[r] > largest[place - 1, r]:
+                        largest[place, r], where[place, r] = largest[place - 1, r], where[place - 1, r]
+                        place -= 1
+                    largest[place, r], where[place, r] = size[r], feature
+        for r in range(n):
+            for a in range(asked):
+                raw[start + r, a] = curve[a, r]
+            for place in range(count):
+                places[start + r, place] = where[place, r]
+                moves[start + r, place] = sums[where[place, r], r]
