@@ -37,7 +37,7 @@ def add(into: Any, table: Any, places: Any) -> None:
     """
     if len(table) == LEAST:
         for start in range(0, len(into), LANES):
-            _add_eight(into, table, places, start)
+            _add_eight(into, table, places, start)  # type: ignore[call-arg]  # the context is numba's
     else:
         for row in range(len(into)):
             into[row] += table[places[row]]
