@@ -13,12 +13,13 @@ doi:10.1017/S0515036100008989) beside what is usual: of the market, and of the m
 import numpy as np
 import polars as pl
 
-from training.curve import steps
+from training.curve import HorizonCurve, steps
 from training.learner import Learner
 from training.package import ModelPackage
 
 _USUAL = 0.05**2
 """Variance of a vintage's recovery around expectation where nothing is measured, and how far that may be off."""
+_FORETOLD_ERROR = 0.5
 _FEWEST = 200
 """Loans that make a horizon known."""
 _SUMS = ("expected", "missed", "luck")
@@ -77,7 +78,8 @@ def level_error(rows: pl.DataFrame) -> float:
 
     What is known of a level is known from loans of every age, each for what it has lived through, as in
     `training.curve`; the error is that of the increments' money-weighted means, up to the longest horizon
-    that is known. What a loan paid early and late may hang together, so that it counts as one.
+    that is known. What a loan paid early and late may hang together, so that it counts as one. What few
+    loans have lived is mostly foretold, and may be off by half of itself.
 
     Parameters
     ----------
@@ -93,7 +95,9 @@ def level_error(rows: pl.DataFrame) -> float:
     )
     total = known.group_by(horizon).agg(pl.col("mean").first())["mean"].to_numpy().sum()
     moved = known.group_by("entity").agg(moved=(pl.col("share") * (pl.col("step") - pl.col("mean"))).sum())["moved"]
-    return float(np.sqrt((moved.to_numpy() ** 2).sum()) / total)
+    curve = HorizonCurve.fit(rows)
+    foretold = 1 - curve.at(known[horizon].to_numpy().max()) / curve.shares[-1]
+    return float(np.hypot(np.sqrt((moved.to_numpy() ** 2).sum()) / total, _FORETOLD_ERROR * foretold))
 
 
 def _mean_product(sums: pl.DataFrame, parts: pl.DataFrame) -> tuple[float, float]:
