@@ -14,7 +14,7 @@ from training.link import linked
 from training.package import to_pool
 from training.task import Task
 
-FEW_ROWS = 10_000
+FEW_ROWS = 5_000
 _SEEDS = 5
 
 

@@ -13,8 +13,13 @@ from training.designs.part import Design, Part
 CAP = 0.7
 _LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _LOSS = "MultiQuantile:alpha=" + ",".join(map(str, _LEVELS))
-# exact leaves of several quantiles cost many times a fit; gradient steps come close
-_PARAMETERS: dict[str, Any] = {"loss_function": _LOSS, "eval_metric": _LOSS, "leaf_estimation_method": "Gradient"}
+_PARAMETERS: dict[str, Any] = {
+    "loss_function": _LOSS,
+    "eval_metric": _LOSS,
+    # exact leaves and fine borders of several quantiles cost many times a fit; these come close
+    "leaf_estimation_method": "Gradient",
+    "border_count": 64,
+}
 
 
 def part(target: np.ndarray, average: np.ndarray, weight: float = 1.0) -> Part:
