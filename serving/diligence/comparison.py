@@ -13,6 +13,7 @@ import polars as pl
 from catboost import CatBoost
 from sklearn.metrics import roc_auc_score
 
+from features.marts import OURS
 from features.marts.columns import MISSING
 from training.package import ModelPackage, to_pool
 
@@ -90,7 +91,7 @@ def _compared(column: dict[str, Any], ours: pl.DataFrame, frame: pl.DataFrame,
 
 def _calendar(column: dict[str, Any]) -> bool:
     """Tell inputs that move with the years whatever the loans are: a newer tape has newer ones."""
-    return column["view"] == "public" or column["unit"] == "year"
+    return column["view"] in ("public", *OURS) or column["unit"] == "year"
 
 
 def _known(values: pl.Series) -> pl.Series:

@@ -86,13 +86,14 @@ def test_the_files_hold_the_distribution_that_the_totals_speak_of(worked, tape_o
     assert report["common_factor"]["national"] > 0 and report["by_currency"] == [total]
 
 
-def test_currencies_are_priced_side_by_side_and_never_added(worked, tape_on_offer, tmp_path, priced):
+def test_currencies_are_priced_side_by_side_and_never_added(worked, tape_on_offer, tmp_path):
     rows = pl.read_csv(tape_on_offer, infer_schema=False).head(40).with_row_index("n")
+    rows.drop("n").write_csv(tmp_path / "one.csv")
+    prices = pl.read_parquet(price(worked, tmp_path / "one.csv", tmp_path / "one").prices)["price"]
     mixed = rows.with_columns(currency=pl.when(pl.col("n") < 15).then(pl.lit("EUR")).otherwise("currency"))
     mixed.drop("n").write_csv(tmp_path / "tape.csv")
     euro, dollar = price(worked, tmp_path / "tape.csv", tmp_path / "out").portfolio["by_currency"]
     assert (euro["currency"], euro["loans"], dollar["currency"], dollar["loans"]) == ("EUR", 15, "USD", 25)
-    prices = priced[0].head(40)["price"]
     assert euro["price"] == pytest.approx(prices.head(15).sum())
     assert dollar["price"] == pytest.approx(prices.tail(25).sum())
     drawn = pl.read_parquet(tmp_path / "out" / "scenarios.parquet")
