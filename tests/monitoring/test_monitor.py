@@ -80,12 +80,12 @@ def regional(half_trained, root):
 
 @pytest.fixture(scope="module")
 def planted(half_trained, files, root):
-    """The seller's export starts to give balances in cents, and stops to give credit scores."""
+    """The seller's export starts to give balances in pesos, and stops to give credit scores."""
     loans = pl.read_csv(files.feeds["loans"], infer_schema=False)
     recent = pl.col("cutoff_on") > f"{AS_OF:%Y-%m-%d}"
-    cents = (pl.col("balance").cast(pl.Float64) * 100).cast(pl.String)
+    pesos = (pl.col("balance").cast(pl.Float64) * 20).cast(pl.String)  # in cents intake would refuse them
     loans.with_columns(
-        pl.when(recent).then(cents).otherwise("balance").alias("balance"),
+        pl.when(recent).then(pesos).otherwise("balance").alias("balance"),
         pl.when(~recent).then("credit_score").alias("credit_score"),
     ).write_csv(root / "loans.csv")
     home = ingested(root / "planted", files.feeds | {"loans": root / "loans.csv"})
@@ -106,7 +106,8 @@ def test_every_input_and_the_score_is_compared_or_says_why_not(quiet, unchanged)
         missing = {found.column for found in watched.columns if found.test == "missing"}
         assert drifts | set(watched.not_compared) == inputs | {SCORE}
         assert not drifts & set(watched.not_compared)
-        assert inputs - missing <= {"horizon_months", "month_of_year", "default_year", "paid_through_year"}
+        history = {f"{of}_{share}_share" for of in ("region", "product") for share in ("default", "collected")}
+        assert inputs - missing <= history | {"horizon_months", "month_of_year", "default_year", "paid_through_year"}
         assert {"balance", "channel", SCORE} & drifts
         assert len(drifts) > 25
 
