@@ -63,7 +63,7 @@ def run(home: Home, loans: int, seed: int, progress: Progress) -> str:
             watched.summary(),
             "",
             "Reports",
-            *[f"  {what:<24}{where}" for what, where in _reports(home).items()],
+            *[f"  {what:<26}{where}" for what, where in _reports(home).items()],
             "",
             f"The demo made its own keys; to go on by hand: source {keys}",
         ]
