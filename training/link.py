@@ -1,7 +1,6 @@
 """From a raw score to a score in [0, 1]."""
 
 import numpy as np
-from scipy.special import expit
 
 
 def linked(link: str, raw: np.ndarray | float, average: np.ndarray) -> np.ndarray:
@@ -21,4 +20,6 @@ def linked(link: str, raw: np.ndarray | float, average: np.ndarray) -> np.ndarra
     >>> linked("logistic", np.array([0.0]), np.ones(1)).tolist()
     [0.5]
     """
-    return average * expit(raw) if link == "logistic" else np.clip(raw * average, 0.0, 1.0)
+    if link == "logistic":
+        return average / (1 + np.exp(-raw))
+    return np.clip(raw * average, 0.0, 1.0)

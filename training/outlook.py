@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HORIZONS = (6.0, 12.0, 24.0, 36.0, 60.0)
+HORIZONS = (6, 12, 24, 36, 60)
 """Months ahead at which a curve is given, as far as the model has learnt."""
 ULTIMATE = 120.0
 

@@ -23,6 +23,7 @@ from training.curve import HorizonCurve
 from training.distribution import Distribution
 from training.leaf_scores import LeafScores
 from training.leaf_shap import LeafShap
+from training.link import linked
 from training.outlook import Outlook
 
 Floats = np.ndarray
@@ -256,9 +257,7 @@ class ModelPackage:
     @cached_property
     def _many(self) -> tuple[LeafScores, LeafScores]:
         """What walks the trees of model and spread for many loans."""
-        if self.spread is None:
-            raise RecoupError(f"the {self.card.name} model has no spread: train it again")
-        return LeafScores.of(self.model, self.shap), LeafScores.unexplained(self.spread)
+        return LeafScores.of(self.model, self.shap), LeafScores.unexplained(self._upper)
 
     @property
     def shapes(self) -> Floats:
@@ -285,9 +284,14 @@ class ModelPackage:
         return np.zeros_like(scores), np.maximum(upper, scores)
 
     def _spread(self, frame: pl.DataFrame, threads: int) -> Floats:
+        return self._upper.predict(self.pool(frame), thread_count=threads)
+
+    @property
+    def _upper(self) -> CatBoost:
+        """The spread model, which a recovery model has."""
         if self.spread is None:
             raise RecoupError(f"the {self.card.name} model has no spread: train it again")
-        return self.spread.predict(self.pool(frame), thread_count=threads)
+        return self.spread
 
     @cached_property
     def _distribution(self) -> Distribution:
@@ -310,9 +314,7 @@ class ModelPackage:
         return self._curve.at(frame["horizon_months"].to_numpy())
 
     def _linked(self, raw: Floats | float, average: Floats) -> Floats:
-        if self.card.link == "logistic":
-            return average / (1 + np.exp(-raw))
-        return np.clip(raw * average, 0.0, 1.0)
+        return linked(self.card.link, raw, average)
 
     def _chord(self, raw: Floats, scores: Floats, base: Floats, average: Floats) -> Floats:
         """Return slope of the link from the base to each score; its tangent where the two meet."""

@@ -18,10 +18,9 @@ from features.feeds.columns import INSTANT
 from features.lake import Lake
 from training import baselines, challengers, metrics
 from training.designs import DESIGNS
+from training.outlook import HORIZONS, ULTIMATE
 from training.task import Task
 
-HORIZONS = (6, 12, 24, 36, 60)
-ULTIMATE = 120
 MOMENTS = (0, 12, 24)
 """Months after the cut-off at which a loan is valued in training."""
 
@@ -83,7 +82,7 @@ def _from_totals(loans: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame:
     return loans.join(totals.select("loan_id", "amount"), on="loan_id").with_columns(
         pl.col("cutoff").alias("moment"),
         pl.col("balance").alias("owed"),
-        pl.lit(float(ULTIMATE)).alias("horizon_months_asked"),
+        pl.lit(ULTIMATE).alias("horizon_months_asked"),
         rate.alias("target"),
     )
 
