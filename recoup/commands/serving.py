@@ -1,0 +1,95 @@
+"""Prices, plans, scores and their reasons."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features import home as homes
+from recoup.door import Day, Out, Source, app, day_end, say
+
+
+@app.command()
+def price(
+    file: Path,
+    source: Source,
+    out: Out,
+    assumptions: Annotated[Path | None, typer.Option(help="a YAML file of returns and costs")] = None,
+    clearing: Annotated[Path | None, typer.Option(help="a CSV file of recent prices by segment")] = None,
+    stresses: Annotated[Path | None, typer.Option(help="a YAML file of named stresses")] = None,
+) -> None:
+    """Value a tape on offer."""
+    from recoup.tables import portfolio_table
+    from serving.pricing import clearing as market
+    from serving.pricing import stress, tape, valuation
+
+    given, sales = valuation.assumptions(assumptions), market.read(clearing) if clearing else None
+    priced = tape.price(homes.current(), file, source, out, given, say, sales, stress.read(stresses))
+    print(portfolio_table(priced.portfolio))
+    print(f"prices: {priced.prices}")
+
+
+@app.command()
+def diligence(
+    file: Path,
+    source: Source,
+    out: Out,
+    assumptions: Annotated[Path | None, typer.Option(help="a YAML file of returns and costs")] = None,
+) -> None:
+    """Examine a tape on offer: one report for a buyer."""
+    from serving.diligence.job import diligence as examine
+    from serving.pricing import valuation
+
+    print(f"report: {examine(homes.current(), file, source, out, valuation.assumptions(assumptions), say)}")
+
+
+@app.command()
+def dispatch(
+    date: Annotated[str, typer.Option(help="the day to plan, YYYY-MM-DD")],
+    out: Out,
+    capacities: Annotated[Path | None, typer.Option(help="a YAML file of capacities")] = None,
+) -> None:
+    """Plan a day's contacts."""
+    from serving.dispatch.plan import plan
+
+    end = day_end(date)
+    assert end is not None
+    print(plan(homes.current(), end.date(), out, capacities=capacities, progress=say).summary())
+
+
+@app.command()
+def build() -> None:
+    """Build the two Bentos from the models in force."""
+    from serving import bento
+    from training import registry
+
+    home = homes.current()
+    for name in bento.SERVICES:
+        tag = bento.build(home, registry.load(home, name))
+        print(f"{tag}: {bento.path(home, tag)}")
+
+
+@app.command()
+def serve(pricing_port: int = 3000, dispatch_port: int = 3001) -> None:
+    """Serve both scoring services until interrupted."""
+    from serving.server import serve_all
+
+    serve_all(homes.current(), {"recovery": pricing_port, "contact": dispatch_port}, say)
+
+
+@app.command()
+def explain(loan_id: str, moment: Day = None) -> None:
+    """Say and plot why a loan is worth what it is."""
+    from serving.explain import explain as why
+
+    text, plot = why(homes.current(), loan_id, day_end(moment))
+    print(text)
+    print(f"plot: {plot}")
+
+
+@app.command()
+def replay(decision_id: str) -> None:
+    """Make a decision again from the journal, and say whether it is the same to the last bit."""
+    from serving.replay import rebuild
+
+    print(rebuild(homes.current(), decision_id))
