@@ -17,6 +17,8 @@ from serving.refusals import UnknownLoan
 from training.package import Explained, ModelPackage
 
 REASONS = 5
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
+"""What part a version plays: it answers, it answers for a share of the loans, it is journalled and not answered."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ class Decision:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores of one model version, journalled."""
+    """Scores of one model version, journalled; ``role`` is the part that it plays."""
 
     package: ModelPackage
     label: str
     journal: Journal
+    role: str = CHAMPION
 
     def decide(self, kind: str, subject: str, rows: OnlineRows, row: int, unit: float,
                explained: Explained, context: dict[str, Any]) -> Decision:  # fmt: skip
@@ -84,6 +87,7 @@ class Scorer:
             "kind": kind,
             "subject": subject,
             "model_version": self.label,
+            "role": self.role,
             "fingerprint": self.package.fingerprint,
             "features": rows.frame.row(row, named=True),
             "known_at": rows.known_at[row],

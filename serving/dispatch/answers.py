@@ -20,16 +20,16 @@ from serving.schemas import (
     Slot,
     asked_moment,
 )
-from serving.scoring import Scorer, carried, require_known
+from serving.scoring import CHAMPION, Scorer, carried, require_known
 from training.package import ModelPackage
 
 
 class Contacting:
     """Chances of reaching debtors that are in the online store."""
 
-    def __init__(self, home: Home, package: ModelPackage, label: str):
+    def __init__(self, home: Home, package: ModelPackage, label: str, role: str = CHAMPION):
         self._door = FeatureDoor(home)
-        self._scorer = Scorer(package, label, Journal(home))
+        self._scorer = Scorer(package, label, Journal(home), role)
         self._estimated: tuple[date, AttemptValue] | None = None
 
     def warm(self) -> None:

@@ -1,6 +1,5 @@
 """The dispatch service over HTTP."""
 
-from serving import bento
 from serving.dispatch.answers import Contacting
 from serving.http.app import Service
 from serving.http.scored import scored
@@ -9,7 +8,8 @@ from serving.schemas import ContactChance, ContactRequest, NextContactRequest, N
 SERVICE = Service(
     title="recoup dispatch",
     about="Whom an attempt would reach, and which lawful attempt is worth most",
-    load=lambda: Contacting(*bento.contents()),
+    model="contact",
+    answers=Contacting,
     operations=(
         scored(
             "/chance", "dispatch", "The chance that one attempt reaches the debtor in person",

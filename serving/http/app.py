@@ -17,7 +17,7 @@ from features import home as homes
 from serving.auth import KeyRing
 from serving.http import limits, openapi, problems
 from serving.http.gate import Gate
-from serving.http.loading import Loading
+from serving.http.loading import Loading, MakesAnswers
 from serving.http.metrics import Measured, metrics
 from serving.http.operation import JSON, Operation
 from serving.http.problems import Problem
@@ -30,8 +30,10 @@ class Service:
     Attributes
     ----------
     title, about : str
-    load : callable
-        Gives what answers questions; runs in a thread when the service starts.
+    model : str
+        Whose versions it serves: ``recovery`` or ``contact``.
+    answers : callable
+        Makes what answers questions by a version, of home, package, label and role.
     operations : tuple of Operation
     beside : callable
         What runs beside the answers for as long as the service does.
@@ -39,7 +41,8 @@ class Service:
 
     title: str
     about: str
-    load: Callable[[], Any]
+    model: str
+    answers: MakesAnswers
     operations: tuple[Operation, ...]
     beside: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
 
@@ -52,7 +55,8 @@ def create(service: Service) -> Starlette:
     RecoupError
         When nobody could ask: there is no key at all; or a limit makes no sense.
     """
-    ring, limit, loading = KeyRing(homes.current()), limits.from_environment(), Loading(service.load)
+    ring, limit = KeyRing(homes.current()), limits.from_environment()
+    loading: Loading[Any] = Loading(service.model, service.answers)
     ring.require_any()
     described = orjson.dumps(openapi.document(service.title, service.about, service.operations))
 
@@ -68,8 +72,7 @@ def create(service: Service) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        loading.start()
-        async with service.beside():
+        async with loading, service.beside():
             yield
 
     app = Starlette(

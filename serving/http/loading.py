@@ -1,16 +1,23 @@
 """A service's model: loaded beside the answers to health checks, and used by few threads at a time."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import anyio
 from anyio import to_thread
 
 from features.errors import RecoupError
+from features.home import Home
+from serving import bento
 from serving.http import problems
+from serving.scoring import CHAMPION
+
+if TYPE_CHECKING:
+    from training.package import ModelPackage
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -25,20 +32,30 @@ class Answers(Protocol):
 
 
 Loaded = TypeVar("Loaded", bound=Answers)
+MakesAnswers = Callable[[Home, "ModelPackage", str, str], Any]
+"""Makes answers of home, model package, the version's label and the role that it plays."""
 
 
 class Loading(Generic[Loaded]):
-    """The answers of a service, from its start on."""
+    """The answers of a service, for as long as it is entered."""
 
-    def __init__(self, load: Callable[[], Loaded]):
-        self._load = load
+    def __init__(self, model: str, answers: MakesAnswers):
+        self._model = model
+        self._answers = answers
         self._loaded: asyncio.Task[Loaded] | None = None
         self._limiter: anyio.CapacityLimiter | None = None
 
-    def start(self) -> None:
+    async def __aenter__(self) -> "Loading[Loaded]":
         """Begin to load, in a thread."""
         self._limiter = anyio.CapacityLimiter(_THREADS)
         self._loaded = asyncio.create_task(asyncio.to_thread(self._loading))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._loaded is not None
+        self._loaded.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await self._loaded
 
     async def ask(self, how: Callable[[Loaded, Question], Answer], question: Question) -> Answer:
         """Answer a question in a thread.
@@ -67,7 +84,8 @@ class Loading(Generic[Loaded]):
 
     def _loading(self) -> Loaded:
         try:
-            answers = self._load()
+            home, package, label = bento.contents()
+            answers: Loaded = self._answers(home, package, label, CHAMPION)
         except Exception:
             logging.getLogger(__name__).exception("the model cannot be loaded")
             raise

@@ -11,7 +11,7 @@ from features.store import FeatureDoor, OnlineRows
 from serving.journal import Journal
 from serving.pricing import valuation
 from serving.schemas import PricedLoan, PriceRequest, PriceResponse, asked_moment
-from serving.scoring import Scorer, carried, require_known
+from serving.scoring import CHAMPION, Scorer, carried, require_known
 from training.outlook import ULTIMATE, Outlook
 from training.package import ModelPackage
 
@@ -19,9 +19,9 @@ from training.package import ModelPackage
 class Pricing:
     """Values of loans that are in the online store."""
 
-    def __init__(self, home: Home, package: ModelPackage, label: str):
+    def __init__(self, home: Home, package: ModelPackage, label: str, role: str = CHAMPION):
         self._door = FeatureDoor(home)
-        self._scorer = Scorer(package, label, Journal(home))
+        self._scorer = Scorer(package, label, Journal(home), role)
         self._given = valuation.assumptions()
 
     def price(self, request: PriceRequest) -> PriceResponse:

@@ -1,7 +1,6 @@
 """The pricing service over HTTP."""
 
 from features import home as homes
-from serving import bento
 from serving.http.app import Service
 from serving.http.scored import scored
 from serving.pricing.answers import Pricing
@@ -12,7 +11,8 @@ from serving.schemas import PriceRequest, PriceResponse
 SERVICE = Service(
     title="recoup pricing",
     about="What loans are worth, with intervals and reasons",
-    load=lambda: Pricing(*bento.contents()),
+    model="recovery",
+    answers=Pricing,
     operations=(
         scored(
             "/price", "price", "Value loans by id",
