@@ -76,21 +76,38 @@ def run(home: Home, task: Task, *, source: str | None, as_of: datetime | None, t
         Whether the task's challengers are measured too.
     """
     door = FeatureDoor(home)
-    feed = "loans" if task.name == "recovery" else "contacts"
-    source = _source(door, feed, source)
+    source = _source(door, task, source)
     as_of = as_of or datetime.now(UTC)
+    learner = prepare(door, task, source, as_of, seed, progress)
+    parts = split.by_time(learner.rows["order"].to_numpy(), learner.rows["entity"].to_numpy())
+    progress(
+        f"{learner.rows.height:,} rows of {learner.rows['entity'].n_unique():,}: fit {parts.fit.sum():,}, "
+        f"validate {parts.validate.sum():,}, test {parts.test.sum():,}"
+    )
+    return _Job(home, task, learner, parts, source, as_of, progress).run(trials, study, door, challengers)
+
+
+def prepare(door: FeatureDoor, task: Task, source: str, as_of: datetime, seed: int, progress: Progress) -> Learner:
+    """Return a task's labelled rows with their features in time.
+
+    Parameters
+    ----------
+    door : FeatureDoor
+    task : Task
+    source : str
+        Whose data.
+    as_of : datetime
+        Last moment (UTC) whose facts are used.
+    seed : int
+        Of the sample, where rows are many, and of the models.
+    progress : callable
+        Told a line per step.
+    """
     progress("marts and features")
     door.refresh()
     rows = _sampled(task.rows(door.lake, source, as_of), task.most_rows, seed, progress)
     frame = door.frame(task.service, rows)
-    columns = [vars(column) for column in door.columns(task.service)]
-    learner = Learner(task, columns, frame, rows, seed)
-    parts = split.by_time(rows["order"].to_numpy(), rows["entity"].to_numpy())
-    progress(
-        f"{rows.height:,} rows of {rows['entity'].n_unique():,}: fit {parts.fit.sum():,}, "
-        f"validate {parts.validate.sum():,}, test {parts.test.sum():,}"
-    )
-    return _Job(home, task, learner, parts, source, as_of, progress).run(trials, study, door, challengers)
+    return Learner(task, [vars(column) for column in door.columns(task.service)], frame, rows, seed)
 
 
 @dataclass(frozen=True)
@@ -113,14 +130,14 @@ class _Job:
         )  # fmt: skip
         self.progress("out-of-time test")
         card = self._card(found.parameters | {"utilities": found.designs}, door)
-        tested = self._package(parts.train, found.parameters, card)
+        tested = fit(learner, parts.train, found.parameters, card)
         metrics, test = evidence.measure(learner, tested, parts.train, parts.test, challengers)
         card = replace(card, metrics=metrics)
         if tested.spread:
             shared = common_factor.learn(learner, tested, parts.test)
             card = replace(card, coverage=coverage.by_slice(test), common_factor=shared)
         self.progress("final fit and explanation table")
-        final = self._package(np.ones(learner.rows.height, bool), found.parameters, card)
+        final = fit(learner, np.ones(learner.rows.height, bool), found.parameters, card)
         search = {"trials": found.trials, "pruned": found.pruned, "utility": found.utility, "designs": found.designs}
         return Trained(final, metrics, test, learner.rows, search)
 
@@ -149,34 +166,51 @@ class _Job:
             population=population.describe(learner.frame, learner.columns, learner.seed),
         )
 
-    def _package(self, part: np.ndarray, parameters: dict[str, Any], card: Card) -> ModelPackage:
-        learner = self.learner
-        curve = learner.curve(part)
-        model = learner.fit(part, parameters, curve)
-        shap = LeafShap.build(model)
-        upper = None
-        if curve:
-            upper, distribution = spread.fit(learner, part, curve)
-            card = replace(
-                card,
-                curve=curve.to_card(),
-                distribution=distribution.to_card(),
-                extrapolated_beyond=curve.horizons[-1] if curve.horizons[-1] < ULTIMATE else None,
-            )
-        package = ModelPackage(model, shap, card, pl.DataFrame(), upper)
-        verified = learner.frame.filter(part).head(_VERIFIED_ROWS)
-        shap.verify(model, package.pool(verified))
-        if upper:
-            package.verify(verified)
-        reference = learner.frame.filter(part & learner.rows["judged"].to_numpy())
-        reference = reference.sample(min(_REFERENCE_ROWS, reference.height), seed=learner.seed)
-        if card.horizons:
-            reference = reference.with_columns(horizon_months=pl.lit(max(card.horizons)))
-        scores = pl.Series("score", package.scores(reference, threads=2))
-        return replace(package, reference=reference.with_columns(scores))
+
+def fit(learner: Learner, part: np.ndarray, parameters: dict[str, Any], card: Card) -> ModelPackage:
+    """Fit a design on a part of the rows and package it: explanation table, spread, reference rows.
+
+    Parameters
+    ----------
+    learner : Learner
+    part : ndarray of bool, shape (n,)
+    parameters : dict
+        ``design``, its own settings and CatBoost's parameters, such as a card keeps them.
+    card : Card
+        What is known of the model beside what the fit adds.
+
+    Raises
+    ------
+    ArithmeticError
+        When explanations or curves do not agree with CatBoost.
+    """
+    curve = learner.curve(part)
+    model = learner.fit(part, parameters, curve)
+    shap = LeafShap.build(model)
+    upper = None
+    if curve:
+        upper, distribution = spread.fit(learner, part, curve)
+        card = replace(
+            card,
+            curve=curve.to_card(),
+            distribution=distribution.to_card(),
+            extrapolated_beyond=curve.horizons[-1] if curve.horizons[-1] < ULTIMATE else None,
+        )
+    package = ModelPackage(model, shap, card, pl.DataFrame(), upper)
+    verified = learner.frame.filter(part).head(_VERIFIED_ROWS)
+    shap.verify(model, package.pool(verified))
+    if upper:
+        package.verify(verified)
+    reference = learner.frame.filter(part & learner.rows["judged"].to_numpy())
+    reference = reference.sample(min(_REFERENCE_ROWS, reference.height), seed=learner.seed)
+    if card.horizons:
+        reference = reference.with_columns(horizon_months=pl.lit(max(card.horizons)))
+    scores = pl.Series("score", package.scores(reference, threads=2))
+    return replace(package, reference=reference.with_columns(scores))
 
 
-def _source(door: FeatureDoor, feed: str, source: str | None) -> str:
+def _source(door: FeatureDoor, task: Task, source: str | None) -> str:
+    feed = "loans" if task.name == "recovery" else "contacts"
     held = door.lake.sources(feed)
     if source is None and len(held) > 1:
         raise RecoupError(f"the lake holds {feed} of {', '.join(held)}: say which with --source")
