@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from training.outlook import Outlook
+
 LEVEL = 0.90
 _LEAST_SPREAD = 0.2
 _LEAST_UPPER = 0.01
@@ -70,6 +72,14 @@ class Distribution:
         ends = (np.maximum(spread, _LEAST_SPREAD)[:, None] + self.margins) * self.scales
         return np.clip(np.maximum.accumulate(ends, axis=1), _LEAST_UPPER, 1.0)
 
+    def outlook(self, curve: np.ndarray, spread: np.ndarray) -> Outlook:
+        """Return the expected recovery of n loans at every horizon, shape (n, k), with what their spread, (n,), says.
+
+        An interval always holds its own expectation.
+        """
+        upper = np.maximum(self.upper(spread), curve)
+        return Outlook(tuple(self.horizons.tolist()), curve, np.zeros_like(curve), upper, self.group(spread))
+
     def group(self, spread: np.ndarray) -> np.ndarray:
         """Return each loan's row of ``shapes``, shape (n,)."""
         return np.searchsorted(self.edges, spread, side="right")
@@ -109,11 +119,17 @@ def margin(scores: np.ndarray) -> float:
 
 
 def _shapes(spread: np.ndarray, relative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return edges of groups of like spread, and the quantiles of recovery over its mean in each."""
+    """Return edges of groups of like spread, and the quantiles of recovery over its expectation in each.
+
+    Within a group recovery is expected in proportion to spread. A loan weighs by the square of it, as it
+    does in the variance of a portfolio.
+    """
     groups = int(np.clip(len(spread) // _GROUP_ROWS, 1, _MOST_GROUPS))
     edges = np.unique(np.quantile(spread, np.arange(1, groups) / groups))
     place = np.searchsorted(edges, spread, side="right")
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    shapes = np.array([np.quantile(relative[place == group], levels) for group in range(len(edges) + 1)])
+    luck, weight = relative / spread, spread**2
+    parts = [place == group for group in range(len(edges) + 1)]
+    shapes = np.array([np.quantile(luck[part], levels, weights=weight[part], method="inverted_cdf") for part in parts])
     means = shapes.mean(axis=1, keepdims=True)
     return edges, np.divide(shapes, means, out=np.ones_like(shapes), where=means > 0)

@@ -1,4 +1,4 @@
-"""From a raw score to a score in [0, 1]."""
+"""From a raw score to a score in [0, 1], and what a part of the one is in the other."""
 
 import numpy as np
 
@@ -23,3 +23,24 @@ def linked(link: str, raw: np.ndarray | float, average: np.ndarray) -> np.ndarra
     if link == "logistic":
         return average / (1 + np.exp(-raw))
     return np.clip(raw * average, 0.0, 1.0)
+
+
+def chord(link: str, rise: np.ndarray, scores: np.ndarray, base: np.ndarray, average: np.ndarray) -> np.ndarray:
+    """Return the slope of the link from the base to each score; its tangent where the two meet.
+
+    Parameters
+    ----------
+    link : str
+    rise : ndarray, shape (n,)
+        Raw scores less the raw base.
+    scores, base, average : ndarray, shape (n,)
+        See `linked`.
+
+    Examples
+    --------
+    >>> chord("share", np.array([0.5, 0.0]), np.array([0.06, 0.01]), np.array([0.01, 0.01]), np.full(2, 0.1)).tolist()
+    [0.1, 0.1]
+    """
+    tangent = base * (1 - base) if link == "logistic" else average
+    near = np.abs(rise) < 1e-12
+    return np.where(near, tangent, (scores - base) / np.where(near, 1.0, rise))

@@ -8,7 +8,7 @@ that later ones are compared with), and for recovery ``spread.cbm`` (how high a 
 import hashlib
 import json
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,67 +19,15 @@ import polars as pl
 from catboost import CatBoost, Pool
 
 from features.errors import RecoupError
+from training.card import Card
 from training.curve import HorizonCurve
 from training.distribution import Distribution
 from training.leaf_scores import LeafScores
 from training.leaf_shap import LeafShap
-from training.link import linked
+from training.link import chord, linked
 from training.outlook import Outlook
 
 Floats = np.ndarray
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a model is.
-
-    Attributes
-    ----------
-    name : str
-        ``recovery`` or ``contact``.
-    service : str
-        The Feast FeatureService that defines the inputs.
-    columns : list of dict
-        ``name``, ``kind``, ``view``, ``unit``, ``about`` of each input, in order.
-    link : str
-        ``share`` (a multiple of the average recovery curve, clipped to [0, 1]) or ``logistic``.
-    source, as_of, seed, lake, code
-        Data source, last day known (ISO 8601), seed, lake snapshot, code revision.
-    horizons : list of float
-        Months ahead that the model learnt from; empty for a model without horizons.
-    metrics : dict
-        Out-of-time metrics of the model and its baselines.
-    parameters, population : dict
-        Of the fit; range or categories of each input in training.
-    curve, distribution : dict
-        See `HorizonCurve` and `Distribution`; empty for a model without them.
-    extrapolated_beyond : float, optional
-        Months ahead beyond which the curve is extrapolated, when no loan has lived to the ultimate.
-    coverage : dict of str to float
-        Share of 90 % intervals that held out of time, overall and by slice.
-    common_factor : dict of str to float
-        What loans share; see `training.common_factor.estimate`. Empty for a model without it.
-    """
-
-    name: str
-    service: str
-    columns: list[dict[str, Any]]
-    link: str
-    source: str
-    as_of: str
-    seed: int
-    lake: str
-    code: str
-    rows: int
-    horizons: list[float] = field(default_factory=list)
-    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    population: dict[str, Any] = field(default_factory=dict)
-    curve: dict[str, Any] = field(default_factory=dict)
-    distribution: dict[str, list[Any]] = field(default_factory=dict)
-    extrapolated_beyond: float | None = None
-    coverage: dict[str, float] = field(default_factory=dict)
-    common_factor: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,7 +150,7 @@ class ModelPackage:
         curve = np.column_stack(
             [self.scores(frame.with_columns(pl.lit(h).alias("horizon_months")), threads) for h in horizons]
         )
-        return self._outlook(curve, self._spread(frame, threads))
+        return self._distribution.outlook(curve, self._spread(frame, threads))
 
     def appraise(self, frame: pl.DataFrame, count: int, threads: int = 1) -> tuple[Outlook, np.ndarray, Floats]:
         """Return the `outlook` of many loans and their ultimate `reasons`, in one walk of the trees.
@@ -231,7 +179,7 @@ class ModelPackage:
         curve, base = self._linked(raw, average), self._linked(self.shap.base, average)
         moves *= self._chord(raw[:, -1], curve[:, -1], base[-1], average[-1])[:, None]
         spreads, _, _ = spread.over("horizon_months", horizons[-1:], frame, 0, threads)
-        return self._outlook(curve, spreads[:, 0]), places, moves
+        return self._distribution.outlook(curve, spreads[:, 0]), places, moves
 
     def verify(self, frame: pl.DataFrame) -> None:
         """Compare `appraise` with `outlook` and `reasons` on some rows.
@@ -248,11 +196,6 @@ class ModelPackage:
         gap = max(np.abs(ours - theirs).max() for ours, theirs in pairs)
         if not gap <= 1e-12 or (places != own_places).any():
             raise ArithmeticError(f"one walk of the trees differs by {gap:.3g} from a prediction a horizon")
-
-    def _outlook(self, curve: Floats, spread: Floats) -> Outlook:
-        upper = np.maximum(self._distribution.upper(spread), curve)
-        horizons = tuple(self._distribution.horizons.tolist())
-        return Outlook(horizons, curve, np.zeros_like(curve), upper, self._distribution.group(spread))
 
     @cached_property
     def _many(self) -> tuple[LeafScores, LeafScores]:
@@ -317,11 +260,7 @@ class ModelPackage:
         return linked(self.card.link, raw, average)
 
     def _chord(self, raw: Floats, scores: Floats, base: Floats, average: Floats) -> Floats:
-        """Return slope of the link from the base to each score; its tangent where the two meet."""
-        tangent = base * (1 - base) if self.card.link == "logistic" else average
-        rise = raw - self.shap.base
-        near = np.abs(rise) < 1e-12
-        return np.where(near, tangent, (scores - base) / np.where(near, 1.0, rise))
+        return chord(self.card.link, raw - self.shap.base, scores, base, average)
 
 
 def _read(path: Path) -> CatBoost:
