@@ -42,6 +42,11 @@ class Home:
         return self.root / "bentoml"
 
     @property
+    def releases(self) -> Path:
+        """Model versions that services took from the registry."""
+        return self.root / "releases"
+
+    @property
     def journal(self) -> Path:
         """Decisions, one file a day."""
         return self.root / "journal"

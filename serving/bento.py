@@ -78,10 +78,26 @@ def contents() -> tuple[Home, "ModelPackage", str]:
     folder = Path(__file__).parents[1] / _MODEL
     if not folder.is_dir():
         raise RecoupError("no model beside the code: build a Bento with `recoup build` and serve that")
+    return homes.current(), *model_in(folder)
+
+
+def put_model(folder: Path, registered: "Registered") -> None:
+    """Write a model version as a Bento holds it; see `model_in`."""
+    registered.package.save(folder)
+    (folder / "label.json").write_text(json.dumps(registered.label))
+
+
+def model_in(folder: Path) -> tuple["ModelPackage", str]:
+    """Return the model package of a folder and the version's label.
+
+    Raises
+    ------
+    RecoupError
+        When it is not a usable package.
+    """
     from training.package import ModelPackage
 
-    label = json.loads((folder / "label.json").read_text())
-    return homes.current(), ModelPackage.load(folder), label
+    return ModelPackage.load(folder), json.loads((folder / "label.json").read_text())
 
 
 def _code_digest() -> str:
@@ -99,8 +115,7 @@ def _stage(context: Path, registered: "Registered") -> None:
     for name in _CODE:
         shutil.copytree(root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "requirements.lock", context)
-    registered.package.save(context / _MODEL)
-    (context / _MODEL / "label.json").write_text(json.dumps(registered.label))
+    put_model(context / _MODEL, registered)
 
 
 def _bentoml(home: Home):

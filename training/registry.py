@@ -15,6 +15,8 @@ from training.job import Trained
 from training.package import ModelPackage
 
 CHAMPION = "champion"
+FINGERPRINT = "fingerprint"
+"""Tag of a version: the fingerprint of the package that was registered."""
 _EXPERIMENT = "recoup"
 _PACKAGE = "package"
 
@@ -70,7 +72,8 @@ def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> 
     needs = [f"catboost=={installed('catboost')}"]
     logged = mlflow.catboost.log_model(trained.package.model, name="model", pip_requirements=needs)
     run_id = mlflow.active_run().info.run_id
-    found = mlflow.register_model(logged.model_uri, card.name, tags={"service": card.service})
+    tags = {"service": card.service, FINGERPRINT: trained.package.fingerprint}
+    found = mlflow.register_model(logged.model_uri, card.name, tags=tags)
     mlflow.MlflowClient().set_registered_model_alias(card.name, CHAMPION, found.version)
     return Registered(card.name, str(found.version), run_id, trained.package)
 
@@ -101,6 +104,31 @@ def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
         raise NotTrained(f"no {name} model {which!r} in {home.mlflow}: run `recoup train {name}` first") from error
     folder = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_PACKAGE)
     return Registered(name, str(found.version), found.run_id, ModelPackage.load(Path(folder)))
+
+
+def promote(home: Home, name: str, version: str, alias: str = CHAMPION) -> Registered:
+    """Move an alias to a version; services that follow it serve that version from then on.
+
+    Parameters
+    ----------
+    home : Home
+    name : str
+        ``recovery`` or ``contact``.
+    version : str
+        A version number, or an alias whose version it shall be.
+    alias : str
+        The alias to move.
+
+    Raises
+    ------
+    NotTrained
+        When there is no such version.
+    RecoupError
+        When its package is not usable.
+    """
+    found = load(home, name, version)
+    _mlflow(home).MlflowClient().set_registered_model_alias(name, alias, found.version)
+    return found
 
 
 def _mlflow(home: Home) -> Any:

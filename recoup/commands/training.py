@@ -40,3 +40,15 @@ def train(
     if coverage := version.package.card.coverage:
         print(coverage_table(coverage))
     print(f"registered {version.label}, run {version.run_id}; plots in {home.reports / 'training' / model}")
+
+
+@app.command()
+def promote(
+    model: str,
+    version: str,
+    alias: Annotated[str, typer.Option(help="champion answers, challenger is tried beside it")] = "champion",
+) -> None:
+    """Move an alias of a model to a version; services that follow the alias change to it."""
+    from training import registry
+
+    print(f"{alias} is {registry.promote(homes.current(), model, version, alias).label}")
