@@ -18,7 +18,10 @@ from training.learner import Learner
 from training.package import ModelPackage
 
 _USUAL = 0.05**2
-"""Variance of a vintage's recovery around expectation where nothing is measured, and how far that may be off."""
+"""Variance of a region's vintage around expectation where nothing is measured, and how far that may be off.
+
+Half of it moves the whole market, half the region alone.
+"""
 _FORETOLD_ERROR = 0.5
 _FEWEST = 200
 """Loans that make a horizon known."""
@@ -64,8 +67,8 @@ def estimate(rows: pl.DataFrame, level: float) -> dict[str, float]:
     whole = loans.group_by("cohort").agg(pl.col(_SUMS).sum())
     far, far_error = _mean_product(whole, local)
     near, near_error = _mean_product(local, loans)
-    national = max(_credible(far, far_error, _USUAL + level**2), level**2)
-    regional = _credible(near - far, float(np.hypot(near_error, far_error)), _USUAL)
+    national = max(_credible(far, far_error, _USUAL / 2 + level**2), level**2)
+    regional = _credible(near - far, float(np.hypot(near_error, far_error)), _USUAL / 2)
     return {
         "national": float(np.sqrt(np.log1p(national))),
         "regional": float(np.sqrt(np.log1p(regional))),

@@ -47,6 +47,12 @@ def test_shapes_have_mean_one_and_the_spike_body_and_tail_that_were_realised(dis
         assert np.quantile(shape, 0.8) == pytest.approx(np.quantile(own / own.mean(), 0.8), rel=0.2)
 
 
+def test_a_shape_varies_as_a_loan_does_around_its_own_expectation():
+    """Nothing or twice an exponential: a variance of 3, and what loans of one group expect apart adds nothing."""
+    shapes = Distribution.calibrate(HORIZONS, SCALES, *drawn(60_000, seed=7)).shapes
+    assert shapes.var(axis=1) == pytest.approx(3.0, rel=0.15)
+
+
 @given(arrays(float, st.integers(1, 30), elements=st.floats(-1e3, 1e3)))
 def test_upper_ends_rise_with_the_horizon_within_one(spread):
     upper = Distribution.calibrate(HORIZONS, SCALES, *drawn(500, seed=4)).upper(spread)
