@@ -48,7 +48,7 @@ class Home:
 
     @property
     def journal(self) -> Path:
-        """Decisions, one file a day."""
+        """Decisions, and the manifest of the files that hold them."""
         return self.root / "journal"
 
     @property

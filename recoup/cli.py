@@ -3,7 +3,7 @@
 import sys
 
 from features.errors import RecoupError
-from recoup.commands import features, keys, monitoring, serving, training, whole  # noqa: F401 - they add themselves
+from recoup.commands import features, journal, keys, monitoring, serving, training, whole  # noqa: F401 - they add themselves
 from recoup.door import app
 
 

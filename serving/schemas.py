@@ -10,7 +10,7 @@ from features.feeds.contacts import CHANNELS, POINT_KINDS
 _LOAN = "L0000001"
 _MOMENT = "2025-12-31T23:59:59Z"
 _SCORED: dict[str, Any] = {
-    "decision_id": "20260101-5f9f0b1a7c5e2d9a108b0e3f6c4dd24a", "loan_id": _LOAN, "model_version": "recovery/3",
+    "decision_id": "20260101-5f9f0b1a7c-1-3c4d", "loan_id": _LOAN, "model_version": "recovery/3",
     "base_effect": 41.2, "other_effect": 0.4, "stale": {},
     "reasons": [{"feature": "months_since_default", "about": "age of the debt", "value": 31.5, "effect": -12.1}],
     "features_known_at": {"asset": "2025-11-30T00:00:00Z"},

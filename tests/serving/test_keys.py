@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from features.errors import RecoupError
-from recoup import cli
+from recoup.commands import keys
 from serving.auth import SCOPES, KeyRing
 
 
@@ -36,12 +36,12 @@ def test_a_key_ends_with_its_time(home):
 
 def test_a_ring_sees_what_another_makes_and_revokes(home):
     serving, desk = KeyRing(home), KeyRing(home)
-    keys = [desk.make(["price"], None) for _ in range(3)]
-    assert all(serving.holder(shown.encode()) == made for made, shown in keys)
-    desk.revoke(keys[1][0].id)
-    assert [serving.holder(shown.encode()) is None for _, shown in keys] == [False, True, False]
+    made = [desk.make(["price"], None) for _ in range(3)]
+    assert all(serving.holder(shown.encode()) == key for key, shown in made)
+    desk.revoke(made[1][0].id)
+    assert [serving.holder(shown.encode()) is None for _, shown in made] == [False, True, False]
     with pytest.raises(RecoupError, match="recoup key list"):
-        desk.revoke(keys[1][0].id)
+        desk.revoke(made[1][0].id)
 
 
 @pytest.mark.parametrize("scopes", [[], ["prices"], ["price", "everything"]])
@@ -67,12 +67,12 @@ def test_keys_that_cannot_be_read_open_nothing(home):
 
 
 def test_the_commands_make_list_and_revoke(home, capsys):
-    cli.key_create(["dispatch"], "2999-12-31")
+    keys.key_create(["dispatch"], "2999-12-31")
     shown = capsys.readouterr().out.strip()
     made = KeyRing(home).holder(shown.encode())
     assert made.expires_at.startswith("2999-12-31T23:59:59")
-    cli.key_list()
+    keys.key_list()
     listed = capsys.readouterr().out
     assert made.id in listed and "dispatch" in listed and "2999-12-31" in listed and shown not in listed
-    cli.key_revoke(made.id)
+    keys.key_revoke(made.id)
     assert KeyRing(home).holder(shown.encode()) is None

@@ -1,0 +1,26 @@
+"""The decision journal: JSON lines, one per decision, written before the answer leaves.
+
+**What is kept.** A record goes to the operating system in one write, so a killed process loses no decision
+that was answered. It reaches the disk within ``RECOUP_JOURNAL_SYNC_SECONDS`` (default 1; 0 is before the
+answer, by one fsync for all who wait). Where it cannot be written nothing is answered.
+
+**Files.** Each process writes files of its own, ``DAY-WRITER-PART.jsonl``, a new one with each UTC day and
+beyond ``RECOUP_JOURNAL_MAX_BYTES`` (default 256 MiB). A decision id is the file and the byte where its line
+starts. The manifest lists every file: begun, ended by which digest, expired.
+
+**What is found.** Every line carries a digest over itself and the digest of the line before; a file goes on
+from the last digest of the writer's file before it; the manifest is such a chain as well. So
+`recoup journal verify` finds a record that was changed, removed, inserted or moved, a file that was removed
+or added, and the end of an ended file cut off. A file that a crash left open is ended, as it was found,
+when the next process begins one.
+
+**What is not.** The end of a file that is still open can be cut off unseen, at a whole line; cut inside a
+line it looks like a crash. Who may write here can compute every digest anew: with ``RECOUP_JOURNAL_KEY``
+they are keyed (BLAKE2b, RFC 7693), and nobody can without the key. Who removes the last lines of the
+manifest together with the files that they name is found only by the head that `recoup journal verify`
+prints: keep it elsewhere, and give it to the next run with ``--head``.
+"""
+
+from serving.journal.decisions import Journal
+
+__all__ = ["Journal"]

@@ -1,0 +1,154 @@
+"""What one process adds to the journal of a home: a file at a time, kept open."""
+
+import atexit
+import logging
+import secrets
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from features.errors import RecoupError
+from features.home import Home
+from features.lake import locked
+from serving.journal import chain
+from serving.journal.files import Name, OpenFile
+from serving.journal.manifest import Manifest, begun, ended
+from serving.settings import number, whole
+
+_LONGEST_PAUSE = 60.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a journal is written.
+
+    Attributes
+    ----------
+    folder : Path
+    key : bytes
+        Of the digests; ``RECOUP_JOURNAL_KEY``.
+    sync_seconds : float
+        Within which a record reaches the disk; 0 is before `Writer.write` returns.
+        ``RECOUP_JOURNAL_SYNC_SECONDS``.
+    file_bytes : int
+        Beyond which a file is ended; ``RECOUP_JOURNAL_MAX_BYTES``.
+    """
+
+    folder: Path
+    key: bytes
+    sync_seconds: float
+    file_bytes: int
+
+
+def settings(home: Home) -> Settings:
+    """Return what the environment sets for a home's journal.
+
+    Raises
+    ------
+    RecoupError
+        When a number makes no sense, or the key is too short.
+    """
+    return Settings(
+        folder=home.journal,
+        key=chain.chain_key(),
+        sync_seconds=number("RECOUP_JOURNAL_SYNC_SECONDS", 1.0),
+        file_bytes=whole("RECOUP_JOURNAL_MAX_BYTES", 256 << 20),
+    )
+
+
+class Writer:
+    """Writes one file after another; threads may share it, processes may not."""
+
+    def __init__(self, given: Settings):
+        self._given, self._lock, self._stop = given, threading.Lock(), threading.Event()
+        self._file: OpenFile | None = None
+
+    def write(self, bodies: list[bytes]) -> list[str]:
+        """Hand records to the operating system; see `OpenFile.write`.
+
+        Raises
+        ------
+        RecoupError
+            When they cannot be written; the next call tries anew.
+        """
+        try:
+            with self._lock:
+                now = datetime.now(UTC)
+                file = self._current(f"{now:%Y%m%d}")
+                ids, size = file.write(bodies, now.isoformat()), file.size
+            if not self._given.sync_seconds:
+                file.sync(size)
+        except OSError as error:
+            folder, why = self._given.folder, error.strerror or error
+            raise RecoupError(f"the journal in {folder} cannot be written, so nothing is answered: {why}") from error
+        return ids
+
+    def close(self, only: OpenFile | None = None) -> None:
+        """End the file that is open, or only if it is that one; a later `write` begins another."""
+        try:
+            with self._lock:
+                if only in (None, self._file):
+                    self._end()
+        except (OSError, RecoupError) as error:
+            _log.error("the journal's file was left open: %s", error)
+
+    def _current(self, day: str) -> OpenFile:
+        """Return the file to write to; begins one when none fits."""
+        file = self._file
+        if file is not None and not file.broken and file.name.day == day and file.size < self._given.file_bytes:
+            return file
+        before = file if file is not None and not file.broken else None
+        self._end()
+        self._file = self._begin(before.name.next(day) if before else Name(day, secrets.token_hex(5), 1), before)
+        self._stop = threading.Event()
+        threading.Thread(target=self._keep, args=(self._file, self._stop), name="journal", daemon=True).start()
+        return self._file
+
+    def _begin(self, name: Name, before: OpenFile | None) -> OpenFile:
+        folder, key = self._given.folder, self._given.key
+        with locked(folder):
+            manifest = Manifest(folder, key)
+            left = manifest.left_open() if before is None else []
+            file = OpenFile(name, folder, key, before)
+            try:
+                manifest.add(*left, begun(str(name)))
+            except (OSError, RecoupError):
+                file.path.unlink()
+                file.close()
+                raise
+        return file
+
+    def _end(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        self._stop.set()
+        try:
+            if not file.broken:
+                file.sync(file.size)
+                with locked(self._given.folder):
+                    Manifest(self._given.folder, self._given.key).add(ended(str(file.name), file.last))
+        finally:
+            file.close()
+
+    def _keep(self, file: OpenFile, stop: threading.Event) -> None:
+        """Bring a file to disk again and again, and end it when its day is over."""
+        pause = min(self._given.sync_seconds or _LONGEST_PAUSE, _LONGEST_PAUSE)
+        while not stop.wait(pause) and not file.broken:
+            try:
+                file.sync(file.size)
+                if file.name.day != f"{datetime.now(UTC):%Y%m%d}":
+                    self.close(file)
+            except OSError as error:
+                _log.error("the journal's file %s may not be on disk: %s", file.path.name, error)
+
+
+@cache
+def shared(given: Settings) -> Writer:
+    """Return this process' one writer of a journal; its file is ended when the process does."""
+    writer = Writer(given)
+    atexit.register(writer.close)
+    return writer
