@@ -66,6 +66,24 @@ def compare(package: ModelPackage, frame: pl.DataFrame, outside: dict[str, Any])
     }
 
 
+def stability(ours: np.ndarray, tape: np.ndarray) -> tuple[float, float]:
+    """Return a number's population stability index from one set of rows to another, and that of chance alone.
+
+    Parameters
+    ----------
+    ours, tape : ndarray, shape (n,) and (m,)
+        Known values; the bands are tenths of the first.
+    """
+    sides = [pl.Series(side) for side in (ours, tape)]
+    _, expected, found = _distributions({"kind": "number"}, *sides)
+    return _index(expected, found, sides)
+
+
+def _index(expected: np.ndarray, found: np.ndarray, sides: list[pl.Series]) -> tuple[float, float]:
+    by_chance = (len(expected) - 1) * sum(1 / len(side) for side in sides)
+    return float(((found - expected) * np.log(found / expected)).sum()), by_chance
+
+
 def _compared(column: dict[str, Any], ours: pl.DataFrame, frame: pl.DataFrame,
               outside: dict[str, float]) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
     """Return an input's row, and its distribution on both sides."""
@@ -84,8 +102,7 @@ def _compared(column: dict[str, Any], ours: pl.DataFrame, frame: pl.DataFrame,
     if any(len(side) < _ENOUGH for side in sides):
         return row, {}
     labels, expected, found = _distributions(column, *sides)
-    row["psi"] = float(((found - expected) * np.log(found / expected)).sum())
-    row["by_chance"] = (len(labels) - 1) * sum(1 / len(side) for side in sides)
+    row["psi"], row["by_chance"] = _index(expected, found, sides)
     return row, {"labels": labels, "ours": expected.tolist(), "tape": found.tolist()}
 
 

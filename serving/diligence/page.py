@@ -18,19 +18,30 @@ def render(report: dict[str, Any]) -> str:
     report : dict
         See `serving.diligence.job`.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+    return environment(_TEMPLATES).get_template("report.html.j2").render(report)
+
+
+def environment(templates: Path) -> jinja2.Environment:
+    """Return what renders pages of the house: its style, its filters, its charts.
+
+    Parameters
+    ----------
+    templates : Path
+        A folder of templates; what it lacks, such as ``style.css``, is taken from those here.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([templates, _TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "money": lambda amount: f"{amount:,.0f}",
         "count": lambda number: f"{number:,}",
         "signed": lambda amount: f"{amount:+,.0f}",
         "percent": charts.percent,
         "words": lambda name: str(name).replace("_", " "),
     }
-    environment.globals["charts"] = charts
-    return environment.get_template("report.html.j2").render(report)
+    made.globals["charts"] = charts
+    return made
