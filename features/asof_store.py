@@ -1,4 +1,4 @@
-"""Feast's DuckDB offline store with its point-in-time join done by DuckDB's own ASOF join.
+"""Feast's offline stores with the point-in-time join done by DuckDB's own ASOF join.
 
 Feast's join sorts and ranks every earlier row of a view for every row asked; an ASOF join looks
 only for the latest. Likewise for the latest row of every entity.
@@ -9,13 +9,14 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 from feast import FeatureView, FileSource, OnDemandFeatureView, RepoConfig
 from feast.data_source import DataSource
 from feast.errors import FeastError
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStore, DuckDBOfflineStoreConfig
 from feast.infra.offline_stores.ibis import IbisRetrievalJob
-from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
 
 from features import asof
@@ -23,17 +24,23 @@ from features import asof
 _WHEN = "event_timestamp"
 
 
-class AsOfOfflineStoreConfig(DuckDBOfflineStoreConfig):
-    """Takes the options of Feast's DuckDB store."""
-
-    type: str = "features.asof_store.AsOfOfflineStore"
-
-
-class AsOfOfflineStore(DuckDBOfflineStore):
-    """DuckDB offline store; only the point-in-time join and the latest rows are its own."""
+class AsOfJoins(OfflineStore):
+    """The methods of an offline store that join; a store of its own says where rows are."""
 
     @staticmethod
+    def rows(config: RepoConfig, source: DataSource, names: list[str]) -> Path | pl.DataFrame:
+        """Return a source's rows, with these features at least.
+
+        Raises
+        ------
+        FeastError
+            When the source is of another kind.
+        """
+        raise NotImplementedError
+
+    @classmethod
     def get_historical_features(
+        cls,
         config: RepoConfig,
         feature_views: list[FeatureView],
         feature_refs: list[str],
@@ -56,7 +63,7 @@ class AsOfOfflineStore(DuckDBOfflineStore):
                 "and full_feature_names=False: rows learnt later would leak into training"
             )
         asked = pa.Table.from_pandas(entity_df, preserve_index=False)
-        found = asof.join(asked, _WHEN, [_table(view, feature_refs) for view in feature_views])
+        found = asof.join(asked, _WHEN, [cls._table(config, view, feature_refs) for view in feature_views])
         return _job(
             config,
             pa.table({**{name: asked.column(name) for name in asked.column_names}, **found}),
@@ -69,8 +76,9 @@ class AsOfOfflineStore(DuckDBOfflineStore):
             ),
         )
 
-    @staticmethod
+    @classmethod
     def pull_latest_from_table_or_query(
+        cls,
         config: RepoConfig,
         data_source: DataSource,
         join_key_columns: list[str],
@@ -85,15 +93,49 @@ class AsOfOfflineStore(DuckDBOfflineStore):
         Raises
         ------
         FeastError
-            When the source is not a file, or its entities have several keys.
+            When the source is of another kind, or its entities have several keys.
         """
-        if not isinstance(data_source, FileSource) or len(join_key_columns) != 1:
-            raise FeastError(f"source {data_source.name}: this store reads only files, and entities of one key")
+        if len(join_key_columns) != 1:
+            raise FeastError(f"source {data_source.name}: this store reads only entities of one key")
+        rows = cls.rows(config, data_source, feature_name_columns)
         learnt = created_timestamp_column or timestamp_field
         (key,) = join_key_columns
-        mart = asof.Table(Path(data_source.path), key, key, feature_name_columns, timestamp_field, learnt)
+        mart = asof.Table(rows, key, key, feature_name_columns, timestamp_field, learnt)
         metadata = RetrievalMetadata(feature_name_columns, join_key_columns, start_date, end_date)
         return _job(config, asof.latest(mart, start_date, end_date), [], metadata)
+
+    @classmethod
+    def _table(cls, config: RepoConfig, view: FeatureView, refs: list[str]) -> asof.Table:
+        if (source := view.batch_source) is None:
+            raise FeastError(f"view {view.name}: it has no batch source")
+        prefix = f"{view.projection.name_to_use()}:"
+        names = [ref.removeprefix(prefix) for ref in refs if ref.startswith(prefix)]
+        (key,) = (column.name for column in view.entity_columns)
+        return asof.Table(
+            rows=cls.rows(config, source, names),
+            key=key,
+            asked_key=view.projection.join_key_map.get(key, key),
+            names=names,
+            happened=source.timestamp_field,
+            learnt=source.created_timestamp_column or source.timestamp_field,
+        )
+
+
+class AsOfOfflineStoreConfig(DuckDBOfflineStoreConfig):
+    """Takes the options of Feast's DuckDB store."""
+
+    type: str = "features.asof_store.AsOfOfflineStore"
+
+
+class AsOfOfflineStore(AsOfJoins, DuckDBOfflineStore):
+    """Feast's DuckDB store over Parquet files; only the joins are its own."""
+
+    @staticmethod
+    def rows(config: RepoConfig, source: DataSource, names: list[str]) -> Path:
+        """Return a source's file."""
+        if not isinstance(source, FileSource):
+            raise FeastError(f"source {source.name}: this store reads only files")
+        return Path(source.path)
 
 
 def _job(
@@ -108,20 +150,4 @@ def _job(
         staging_location=None,
         staging_location_endpoint_override=None,
         repo_path=str(config.repo_path),
-    )
-
-
-def _table(view: FeatureView, refs: list[str]) -> asof.Table:
-    source = view.batch_source
-    if not isinstance(source, FileSource):
-        raise FeastError(f"view {view.name}: this store reads only files")
-    prefix = f"{view.projection.name_to_use()}:"
-    (key,) = (column.name for column in view.entity_columns)
-    return asof.Table(
-        rows=Path(source.path),
-        key=key,
-        asked_key=view.projection.join_key_map.get(key, key),
-        names=[ref.removeprefix(prefix) for ref in refs if ref.startswith(prefix)],
-        happened=source.timestamp_field,
-        learnt=source.created_timestamp_column or source.timestamp_field,
     )

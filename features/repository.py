@@ -4,18 +4,20 @@ The order of a service's features is the order of its model's inputs.
 """
 
 import inspect
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 from features import moment
+from features.mart_tables import Place
 from features.marts import MARTS
 from features.marts.columns import Feature
 from features.marts.timeline import KNOWN, LEARNT
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureView, Field
+    from feast.data_source import DataSource
     from feast.on_demand_feature_view import OnDemandFeatureView
     from feast.types import FeastType
 
@@ -105,13 +107,13 @@ def feature(view: str, name: str) -> Feature:
     return next(found for found in declared if found.name == name)
 
 
-def definitions(marts: Path) -> list[Any]:
+def definitions(places: Mapping[str, Place]) -> list[Any]:
     """Return every Feast object of the repository.
 
     Parameters
     ----------
-    marts : Path
-        Folder of the marts' Parquet files.
+    places : dict of str to Place
+        Where each mart's table is.
     """
     from feast import Entity, FeatureService, ValueType
 
@@ -119,7 +121,7 @@ def definitions(marts: Path) -> list[Any]:
         key: Entity(name=key, join_keys=[key], value_type=ValueType.STRING)
         for key in dict.fromkeys(mart.ENTITY for mart in MARTS.values())
     }
-    views = {name: _view(name, entities[mart.ENTITY], marts) for name, mart in MARTS.items()}
+    views = {name: _view(name, entities[mart.ENTITY], places[name]) for name, mart in MARTS.items()}
     on_demand = {name: _on_demand(name, views) for name in ON_DEMAND}
     services = [
         FeatureService(
@@ -131,23 +133,29 @@ def definitions(marts: Path) -> list[Any]:
     return [*entities.values(), *views.values(), *on_demand.values(), *services]
 
 
-def _view(name: str, entity: "Entity", marts: Path) -> "FeatureView":
-    from feast import FeatureView, FileSource
+def _view(name: str, entity: "Entity", place: Place) -> "FeatureView":
+    from feast import FeatureView
 
-    source = FileSource(
-        name=name,
-        path=str(marts / f"{name}.parquet"),
-        timestamp_field=KNOWN,
-        created_timestamp_column=LEARNT,
-    )
     return FeatureView(
         name=name,
         entities=[entity],
         schema=[_field(feature) for feature in MARTS[name].FEATURES],
-        source=source,
+        source=_source(name, place),
         ttl=timedelta(0),
         description=(MARTS[name].__doc__ or "").split("\n")[0],
     )
+
+
+def _source(name: str, place: Place) -> "DataSource":
+    stamps: Any = {"timestamp_field": KNOWN, "created_timestamp_column": LEARNT}
+    if isinstance(place, str):
+        # loads the PostgreSQL client
+        from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import PostgreSQLSource
+
+        return PostgreSQLSource(name=name, table=place, **stamps)
+    from feast import FileSource
+
+    return FileSource(name=name, path=str(place), **stamps)
 
 
 def _field(feature: Feature) -> "Field":

@@ -5,25 +5,21 @@ for an unknown number and ``missing`` for an unknown category. Features of the m
 here, by the same functions that the on-demand views carry.
 """
 
-import json
-import os
-import uuid
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-import yaml
 
-from features import asof, marts, online, services
+from features import asof, feast_settings, marts, online, services
 from features.errors import RecoupError
 from features.home import Home
-from features.lake import Lake, locked, replace, write_table
+from features.lake import Lake, locked
+from features.mart_tables import MartTables, open_marts
 from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.marts.timeline import KNOWN
@@ -34,8 +30,6 @@ from features.services import KEYS, LINKS, NOBODY, ServiceColumn
 if TYPE_CHECKING:
     from feast import FeatureStore as FeastStore
 
-_PROJECT = "recoup"
-_LOCATION = "RECOUP_ONLINE_STORE"
 _FEW_ROWS = 8
 """Up to here a frame is made faster row by row than column by column."""
 
@@ -85,14 +79,14 @@ class FeatureDoor:
         """
         if not self.lake.batches():
             raise RecoupError("the lake is empty: run `recoup ingest FILE --source NAME` first")
-        mark = self.home.marts / "snapshot.json"
         with locked(self.home.marts):
             now = {"lake": self.lake.snapshot(), "marts": marts.definition()}
-            if not mark.is_file() or json.loads(mark.read_text()) != now:
-                for name, mart in MARTS.items():
-                    table = marts.build(name, {feed: self.lake.scan(feed) for feed in mart.FEEDS})
-                    write_table(table, self.home.marts / f"{name}.parquet")
-                replace(mark, json.dumps(now).encode())
+            if self._marts.built_from() != now:
+                built = (
+                    (name, marts.build(name, {feed: self.lake.scan(feed) for feed in mart.FEEDS}))
+                    for name, mart in MARTS.items()
+                )
+                self._marts.write(built, now)
             self.apply()
 
     def apply(self) -> None:
@@ -103,7 +97,7 @@ class FeatureDoor:
         with warnings.catch_warnings():
             # Feast calls every on-demand view experimental, at every apply
             warnings.filterwarnings("ignore", "On demand feature view", RuntimeWarning)
-            self._feast.apply(definitions(self.home.marts))
+            self._feast.apply(definitions(self._marts.places()))
 
     def columns(self, service: str) -> list[ServiceColumn]:
         """Return a model's inputs in order, as its FeatureService lists them."""
@@ -147,15 +141,21 @@ class FeatureDoor:
             As for `frame`, with the other `KEYS`: ``region`` and ``loan_product``.
         """
         keyed = rows.select("moment", *KEYS).to_arrow()
-        tables = []
+        built, tables = self._marts.built_from() is not None, []
         for view, names in services.stored(service).items():
-            own = self.home.marts / f"{view}.parquet"
             given = {} if view in marts.OURS else feeds
+            if built and not any(name in given for name in MARTS[view].FEEDS):
+                tables.append(self.known(view, list(names)))
+                continue
             sources = {name: given.get(name, self.lake.empty(name)) for name in MARTS[view].FEEDS}
-            ours = own.is_file() and not any(name in given for name in MARTS[view].FEEDS)
-            table = own if ours else marts.build(view, sources)
-            tables.append(asof.Table(table, MARTS[view].ENTITY, MARTS[view].ENTITY, list(names)))
+            key = MARTS[view].ENTITY
+            tables.append(asof.Table(marts.build(view, sources), key, key, list(names)))
         return self._settled(service, rows, pl.DataFrame(asof.join(keyed, "moment", tables)))
+
+    def known(self, mart: str, names: Sequence[str]) -> asof.Table:
+        """Return columns of a mart as a side of `asof.join`, by the mart's own key."""
+        key = MARTS[mart].ENTITY
+        return asof.Table(self._marts.rows(mart, names), key, key, list(names))
 
     def materialize(self, until: datetime) -> None:
         """Write what is known by ``until`` (UTC) to the online store."""
@@ -198,39 +198,16 @@ class FeatureDoor:
         """
         return online.read(self._tables, service, asked, also)
 
-    @property
-    def _config(self) -> dict[str, Any]:
-        """What a stock Feast client finds in ``feature_store.yaml``."""
-        return {
-            "project": _PROJECT,
-            "provider": "local",
-            "registry": str(self.home.feast / "registry.db"),
-            "offline_store": {"type": "features.asof_store.AsOfOfflineStore"},
-            "online_store": {
-                "type": "features.online_store.packed.PackedOnlineStore",
-                # by its name: the variable may hold a password
-                "location": f"${{{_LOCATION}}}" if os.environ.get(_LOCATION) else self._location,
-                "name": self._name.read_text(),
-            },
-            "batch_engine": {"type": "features.online_store.engine.PackedComputeEngine"},
-            "entity_key_serialization_version": 3,
-        }
-
-    @property
-    def _location(self) -> str:
-        """The online store's: an SQLite file of the home, or ``redis://…`` from the environment."""
-        return os.environ.get(_LOCATION) or str(self.home.feast / "packed.db")
-
-    @property
-    def _name(self) -> Path:
-        """The file that names this home's rows on a server which holds those of several homes."""
-        return self.home.feast / "name"
+    @cached_property
+    def _marts(self) -> MartTables:
+        return open_marts(self.home)
 
     @cached_property
     def _tables(self) -> Tables:
-        if not self._name.is_file():
+        name = feast_settings.name(self.home)
+        if name is None:
             raise NeverFilled
-        return open_tables(self._location, self._name.read_text())
+        return open_tables(feast_settings.online_location(self.home), name)
 
     @cached_property
     def _feast(self) -> "FeastStore":
@@ -241,11 +218,7 @@ class FeatureDoor:
                 f"{self.home.root} holds no features yet: "
                 "run `recoup ingest FILE --source NAME`, then `recoup materialize`"
             )
-        if not self._name.is_file():
-            replace(self._name, f"{_PROJECT}:{uuid.uuid4().hex}".encode())
-        config, place = yaml.safe_dump(self._config).encode(), self.home.feast / "feature_store.yaml"
-        if not place.is_file() or place.read_bytes() != config:
-            replace(place, config)
+        feast_settings.write(self.home)
         return FeatureStore(repo_path=str(self.home.feast))
 
     def _settled(self, service: str, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -276,10 +249,7 @@ class FeatureDoor:
         asked = rows.select("moment", "loan_id", "borrower_id").to_arrow()
         for key, places in LINKS.items():
             if key not in rows.columns:
-                tables = [
-                    asof.Table(self.home.marts / f"{view}.parquet", MARTS[view].ENTITY, MARTS[view].ENTITY, [name])
-                    for view, name in places
-                ]
+                tables = [self.known(view, [name]) for view, name in places]
                 found = pl.DataFrame(asof.join(asked, "moment", tables))
                 known = [pl.when(pl.col(name) != MISSING).then(name) for _, name in places]
                 rows = rows.with_columns(found.select(pl.coalesce(*known, pl.lit(NOBODY)).alias(key)).to_series())

@@ -13,6 +13,7 @@ FEAST_DOORS = {
     "features/store.py",
     "features/repository.py",
     "features/asof_store.py",
+    "features/postgres_store.py",
     "features/online_store/packed.py",
     "features/online_store/engine.py",
     "recoup/bench/online.py",

@@ -1,4 +1,4 @@
-"""MLflow on SQLite: every training run with its evidence, every model version, and the alias in force."""
+"""MLflow on SQLite or PostgreSQL: every training run with its evidence, every model version, and the alias in force."""
 
 import contextlib
 import logging
@@ -9,6 +9,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+from features.environment import database_url
 from features.errors import RecoupError
 from features.home import Home
 from training.job import Trained
@@ -18,6 +19,7 @@ CHAMPION = "champion"
 FINGERPRINT = "fingerprint"
 """Tag of a version: the fingerprint of the package that was registered."""
 _EXPERIMENT = "recoup"
+_SCHEMA = "mlflow"
 _PACKAGE = "package"
 
 
@@ -101,7 +103,7 @@ def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
             client.get_model_version(name, which) if which.isdigit() else client.get_model_version_by_alias(name, which)
         )
     except mlflow.exceptions.MlflowException as error:
-        raise NotTrained(f"no {name} model {which!r} in {home.mlflow}: run `recoup train {name}` first") from error
+        raise NotTrained(f"no {name} model {which!r} of {home.root}: run `recoup train {name}` first") from error
     folder = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_PACKAGE)
     return Registered(name, str(found.version), found.run_id, ModelPackage.load(Path(folder)))
 
@@ -142,12 +144,24 @@ def _mlflow(home: Home) -> Any:
     # MLflow and the migrations it runs on a new database report at INFO on every call
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # MLflow notes a run's metrics once more for its model, and gives way where PostgreSQL has them already
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     home.mlflow.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(f"sqlite:///{home.mlflow / 'mlflow.db'}")
+    mlflow.set_tracking_uri(_tracking(home))
     if mlflow.get_experiment_by_name(_EXPERIMENT) is None:
         mlflow.create_experiment(_EXPERIMENT, artifact_location=(home.mlflow / "artifacts").as_uri())
     mlflow.set_experiment(_EXPERIMENT)
     return mlflow
+
+
+def _tracking(home: Home) -> str:
+    url = database_url()
+    if url is None:
+        return f"sqlite:///{home.mlflow / 'mlflow.db'}"
+    from features.postgres import engine_url, make_schema
+
+    make_schema(url, _SCHEMA)
+    return engine_url(url, _SCHEMA)
 
 
 def _parameters(trained: Trained) -> dict[str, Any]:

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
+from features.environment import database_url
 from training.designs import DESIGNS
 from training.learner import Learner
 from training.split import Origin
 from training.task import Task
 
 Progress = Callable[[str], None]
+_SCHEMA = "optuna"
 _WHOLE = {"iterations", "depth"}
 _LOGARITHMIC = {"learning_rate", "l2_leaf_reg"}
 
@@ -57,17 +59,17 @@ def tune(learner: Learner, origins: list[Origin], *, trials: int, journal: Path,
     trials : int
         How many to run, one after another: seeds do not hold in parallel.
     journal : Path
-        Optuna's journal file; the study is kept there under ``study``, each trial with its metrics.
+        Optuna's journal file, on the embedded profile; the server profile has PostgreSQL. The study is kept there
+        under ``study``, each trial with its metrics.
     progress : callable
         Told a line per trial.
     """
     task = learner.task
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal.parent.mkdir(parents=True, exist_ok=True)
     searched = optuna.create_study(
         study_name=study,
         direction="maximize",
-        storage=JournalStorage(JournalFileBackend(str(journal))),
+        storage=_storage(journal),
         sampler=optuna.samplers.TPESampler(seed=learner.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=len(task.designs)),
     )
@@ -97,6 +99,17 @@ def tune(learner: Learner, origins: list[Origin], *, trials: int, journal: Path,
             designs[design] = max(trial.value, designs.get(design, trial.value))
     pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in searched.trials)
     return Tuned(searched.best_trial.params, float(searched.best_trial.values[0]), trials, pruned, designs)
+
+
+def _storage(journal: Path) -> BaseStorage:
+    url = database_url()
+    if url is None:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(journal)))
+    from features.postgres import engine_url, make_schema
+
+    make_schema(url, _SCHEMA)
+    return RDBStorage(engine_url(url, _SCHEMA))
 
 
 def _measured(learner: Learner, origin: Origin, parameters: dict[str, Any]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from features.home import Home
+from features.mart_tables import ParquetMarts
 from features.marts import MARTS
 from features.store import FeatureDoor
 from features.world import simulate
@@ -174,7 +175,7 @@ def _fill_stock(home: Home, stock: Path, redis: str, until: datetime) -> Callabl
 
     stock.mkdir(parents=True, exist_ok=True)
     store = _stock(home, stock, redis)
-    store.apply(definitions(home.marts))
+    store.apply(definitions(ParquetMarts(home.marts).places()))
     return lambda: store.materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
 
 

@@ -173,7 +173,7 @@ def ways(open_debts: pl.DataFrame, points_known: pl.DataFrame, attempts: pl.Data
 
 def _as_of(door: FeatureDoor, rows: pl.DataFrame, key: str, marts: dict[str, list[str]]) -> pl.DataFrame:
     """Add columns of marts as they were known at each row's ``moment``."""
-    tables = [asof.Table(door.home.marts / f"{mart}.parquet", key, key, names) for mart, names in marts.items()]
+    tables = [door.known(mart, names) for mart, names in marts.items()]
     found = asof.join(rows.select("moment", key).to_arrow(), "moment", tables)
     return rows.with_columns(pl.DataFrame(found))
 

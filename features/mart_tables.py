@@ -1,0 +1,81 @@
+"""Where the marts' tables are: Parquet files of the home, or PostgreSQL on the server profile."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from features.environment import database_url
+from features.home import Home
+from features.lake import replace, write_table
+from features.marts import MARTS
+
+Place = Path | str
+"""A Parquet file, or the name of a table in PostgreSQL."""
+
+
+class MartTables(Protocol):
+    """The marts of one home. Only one writer may write at a time, see `features.lake.locked`."""
+
+    def built_from(self) -> dict[str, str] | None:
+        """Return what the tables were built from; None before the first time."""
+        ...
+
+    def write(self, tables: Iterable[tuple[str, pl.DataFrame]], built_from: dict[str, str]) -> None:
+        """Replace the tables, each by its mart's name."""
+        ...
+
+    def places(self) -> dict[str, Place]:
+        """Return where each mart's table is."""
+        ...
+
+    def rows(self, mart: str, names: Sequence[str]) -> Path | pl.DataFrame:
+        """Return a mart's table, with these columns at least."""
+        ...
+
+
+class ParquetMarts:
+    """The embedded profile's."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._mark = folder / "snapshot.json"
+
+    def built_from(self) -> dict[str, str] | None:
+        """Return what the tables were built from; None before the first time."""
+        return json.loads(self._mark.read_text()) if self._mark.is_file() else None
+
+    def write(self, tables: Iterable[tuple[str, pl.DataFrame]], built_from: dict[str, str]) -> None:
+        """Replace the tables one by one; what they were built from is said last."""
+        for name, table in tables:
+            write_table(table, self._path(name))
+        replace(self._mark, json.dumps(built_from).encode())
+
+    def places(self) -> dict[str, Place]:
+        """Return the file of each mart."""
+        return {name: self._path(name) for name in MARTS}
+
+    def rows(self, mart: str, names: Sequence[str]) -> Path:
+        """Return a mart's file."""
+        return self._path(mart)
+
+    def _path(self, mart: str) -> Path:
+        return self._folder / f"{mart}.parquet"
+
+
+def open_marts(home: Home) -> MartTables:
+    """Return the marts of a home on the profile in use.
+
+    Raises
+    ------
+    RecoupError
+        When the profile lacks a setting.
+    """
+    url = database_url()
+    if url is None:
+        return ParquetMarts(home.marts)
+    from features.postgres_marts import PostgresMarts
+
+    return PostgresMarts(url)

@@ -1,0 +1,68 @@
+"""The PostgreSQL database of the server profile: a schema for each part of the house.
+
+This module loads the PostgreSQL client: import it on the server profile only.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from features.environment import DATABASE
+from features.errors import RecoupError
+
+_CONNECT_S = 10
+
+
+@contextmanager
+def connected(url: str) -> Iterator[psycopg.Connection]:
+    """Open a transaction; it is committed on leaving, and undone by an exception.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://user:password@host:port/database``.
+
+    Raises
+    ------
+    RecoupError
+        When the URL cannot be read, or the server does not answer or refuses; without the password.
+    """
+    try:
+        urlsplit(url).port  # noqa: B018 - raises where a sign in the password cuts the URL short
+        psycopg.conninfo.conninfo_to_dict(url)
+    except (ValueError, psycopg.ProgrammingError):
+        # nothing of the URL is shown: where it is broken, any part of it may be the password
+        raise RecoupError(
+            f"the URL in {DATABASE} cannot be read: write postgresql://user:password@host:port/database, "
+            "and signs such as / # ? @ in a password as %2F %23 %3F %40"
+        ) from None
+    try:
+        with psycopg.connect(url, connect_timeout=_CONNECT_S, options="-c timezone=UTC") as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise RecoupError(
+            f"the PostgreSQL server of {DATABASE} does not do what it is asked: {error}; "
+            "look at the server, or at the URL"
+        ) from error
+
+
+def make_schema(url: str, schema: str) -> None:
+    """Make a schema unless it is there.
+
+    Raises
+    ------
+    RecoupError
+        When the server does not answer.
+    """
+    with connected(url) as connection:
+        connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+
+
+def engine_url(url: str, schema: str) -> str:
+    """Return the URL by which SQLAlchemy finds a schema."""
+    _, _, rest = url.partition("://")
+    options = quote(f"-csearch_path={schema}")
+    return f"postgresql+psycopg://{rest}{'&' if '?' in rest else '?'}options={options}"
