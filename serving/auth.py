@@ -6,6 +6,7 @@ nothing slower is needed. ``RECOUP_API_KEY`` in the environment is one more key,
 
 import hashlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterable
@@ -23,12 +24,17 @@ SCOPES = ("price", "dispatch", "explain", "admin")
 
 @dataclass(frozen=True)
 class Key:
-    """A key without its secret; ``expires_at`` is in ISO 8601, UTC, empty for none."""
+    """A key without its secret.
+
+    ``expires_at`` is in ISO 8601, UTC, empty for none; ``rate`` is in requests a second, 0 for no limit and
+    None for the service's own.
+    """
 
     id: str
     scopes: tuple[str, ...]
     made_at: str
     expires_at: str
+    rate: float | None = None
 
     def may(self, scope: str) -> bool:
         """Return whether the key opens what needs a scope."""
@@ -56,7 +62,7 @@ class KeyRing:
         given = KEY_VARIABLE in os.environ
         self._given = {_hash(api_key()): Key("environment", SCOPES, "", "")} if given else {}
 
-    def make(self, scopes: Iterable[str], expires_at: datetime | None) -> tuple[Key, str]:
+    def make(self, scopes: Iterable[str], expires_at: datetime | None, rate: float | None = None) -> tuple[Key, str]:
         """Make a key.
 
         Parameters
@@ -65,6 +71,8 @@ class KeyRing:
             Of `SCOPES`.
         expires_at : datetime, optional
             UTC; without it the key lasts until it is revoked.
+        rate : float, optional
+            Requests a second that each worker answers to the key, 0 for no limit; the service's own if not given.
 
         Returns
         -------
@@ -75,7 +83,7 @@ class KeyRing:
         Raises
         ------
         RecoupError
-            When a scope is unknown, or the time is over already.
+            When a scope is unknown, the rate is below zero, or the time is over already.
         """
         asked, now = tuple(dict.fromkeys(scopes)), datetime.now(UTC)
         unknown = [scope for scope in asked if scope not in SCOPES]
@@ -83,8 +91,10 @@ class KeyRing:
             raise RecoupError(f"no scope {' '.join(unknown)!r}: give one or more of {', '.join(SCOPES)}")
         if expires_at is not None and expires_at <= now:
             raise RecoupError(f"the key would have expired at {expires_at:%Y-%m-%d %H:%M} UTC: give a day to come")
+        if rate is not None and not 0 <= rate < math.inf:
+            raise RecoupError(f"no rate {rate}: give requests a second, or 0 for no limit")
         shown = f"recoup_{secrets.token_urlsafe(32)}"
-        key = Key(secrets.token_hex(4), asked, now.isoformat(), expires_at.isoformat() if expires_at else "")
+        key = Key(secrets.token_hex(4), asked, now.isoformat(), expires_at.isoformat() if expires_at else "", rate)
         with locked(self._folder):
             self._write(self._current() | {_hash(shown.encode()): key})
         return key, shown

@@ -15,11 +15,12 @@ app.add_typer(key, name="key")
 def key_create(
     scope: Annotated[list[str], typer.Option(help="what it opens: price, dispatch, explain, admin; repeat for more")],
     expires: Day = None,
+    rate: Annotated[float | None, typer.Option(help="requests a second in each worker; 0 is no limit")] = None,
 ) -> None:
     """Make a key, good to the end of a day; it is shown once and kept nowhere."""
     from serving.auth import KeyRing
 
-    made, shown = KeyRing(homes.current()).make(scope, day_end(expires))
+    made, shown = KeyRing(homes.current()).make(scope, day_end(expires), rate)
     say(
         f"key {made.id} opens {', '.join(made.scopes)}, {f'until the end of {expires}' if expires else 'until revoked'}"
     )
@@ -33,7 +34,8 @@ def key_list() -> None:
 
     for made in KeyRing(homes.current()).made():
         until = f"until {made.expires_at[:10]}" if made.expires_at else "until revoked"
-        print(f"{made.id}  {','.join(made.scopes)}  made {made.made_at[:10]}, good {until}")
+        rate = "" if made.rate is None else f", {made.rate:g} requests a second"
+        print(f"{made.id}  {','.join(made.scopes)}  made {made.made_at[:10]}, good {until}{rate}")
 
 
 @key.command("revoke")

@@ -17,10 +17,12 @@ from features import home as homes
 from serving.auth import KeyRing
 from serving.http import limits, openapi, problems
 from serving.http.gate import Gate
+from serving.http.line import Line
 from serving.http.loading import Loading, MakesAnswers
 from serving.http.metrics import Measured, metrics
 from serving.http.operation import JSON, Operation
 from serving.http.problems import Problem
+from serving.http.rates import Rates
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def create(service: Service) -> Starlette:
             Route("/metrics", metrics),
             Route("/openapi.json", description),
         ],
-        middleware=[Middleware(Measured), Middleware(Gate, ring=ring)],
+        middleware=[Middleware(Measured), Middleware(Gate, ring=ring, rates=Rates(limit.key_rate))],
         exception_handlers={
             Problem: problems.answer_problem,
             HTTPException: problems.answer_refusal,
@@ -93,4 +95,5 @@ def create(service: Service) -> Starlette:
         lifespan=lifespan,
     )
     app.state.limits, app.state.loading = limit, loading
+    app.state.line = Line(limit.waiting, limit.answer_seconds)
     return app

@@ -1,4 +1,4 @@
-"""Who may ask: a bearer key on every path but the health ones."""
+"""Who may ask, and how often: a bearer key on every path but the health ones."""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -7,23 +7,26 @@ from features.errors import RecoupError
 from serving.auth import Key, KeyRing
 from serving.http import problems
 from serving.http.problems import Problem
+from serving.http.rates import Rates
 
 OPEN = ("/healthz", "/livez", "/readyz")
 _KEY = "recoup.key"
 
 
 class Gate:
-    """ASGI middleware that answers 401 to a request without a key that is good now."""
+    """ASGI middleware that answers 401 to a request without a key that is good now, and 429 to one too many."""
 
-    def __init__(self, app: ASGIApp, ring: KeyRing):
+    def __init__(self, app: ASGIApp, ring: KeyRing, rates: Rates):
         self._app = app
         self._ring = ring
+        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through with its key, or refuse it."""
         if scope["type"] == "http" and scope["path"] not in OPEN:
             try:
-                scope[_KEY] = self._holder(scope)
+                scope[_KEY] = key = self._holder(scope)
+                self._rates.spend(key)
             except Problem as problem:
                 await problem.response()(scope, receive, send)
                 return

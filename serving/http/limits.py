@@ -1,9 +1,8 @@
-"""How much a service takes: body sizes and the length of its queue, from the environment."""
+"""How much a service takes: sizes, rates, lengths of queues and times, from the environment."""
 
-import os
 from dataclasses import dataclass
 
-from features.errors import RecoupError
+from serving.settings import number, whole
 
 
 @dataclass(frozen=True)
@@ -18,11 +17,24 @@ class Limits:
         Largest tape; ``RECOUP_MAX_TAPE_BYTES``.
     waiting_tapes : int
         Most tapes that wait or are being priced; ``RECOUP_MAX_WAITING_TAPES``.
+    waiting : int
+        Most questions that wait or are being answered, in one worker; ``RECOUP_MAX_WAITING``.
+    answer_seconds : float
+        How long an answer may take, its wait included; ``RECOUP_ANSWER_SECONDS``.
+    body_seconds : float
+        How long a part of a body may be awaited; ``RECOUP_BODY_SECONDS``.
+    key_rate : float
+        Requests a second of a key that has no rate of its own, in one worker; 0 is no limit.
+        ``RECOUP_KEY_RATE``.
     """
 
     body_bytes: int
     tape_bytes: int
     waiting_tapes: int
+    waiting: int
+    answer_seconds: float
+    body_seconds: float
+    key_rate: float
 
 
 def from_environment() -> Limits:
@@ -31,17 +43,14 @@ def from_environment() -> Limits:
     Raises
     ------
     RecoupError
-        When one is not a whole number above zero.
+        When one makes no sense.
     """
     return Limits(
-        body_bytes=_whole("RECOUP_MAX_BODY_BYTES", 1 << 20),
-        tape_bytes=_whole("RECOUP_MAX_TAPE_BYTES", 512 << 20),
-        waiting_tapes=_whole("RECOUP_MAX_WAITING_TAPES", 8),
+        body_bytes=whole("RECOUP_MAX_BODY_BYTES", 1 << 20),
+        tape_bytes=whole("RECOUP_MAX_TAPE_BYTES", 512 << 20),
+        waiting_tapes=whole("RECOUP_MAX_WAITING_TAPES", 8),
+        waiting=whole("RECOUP_MAX_WAITING", 128),
+        answer_seconds=number("RECOUP_ANSWER_SECONDS", 10.0),
+        body_seconds=number("RECOUP_BODY_SECONDS", 10.0),
+        key_rate=number("RECOUP_KEY_RATE", 0.0),
     )
-
-
-def _whole(variable: str, default: int) -> int:
-    given = os.environ.get(variable, str(default))
-    if not given.isdecimal() or int(given) == 0:
-        raise RecoupError(f"{variable} is {given!r}: give a whole number above zero")
-    return int(given)

@@ -13,7 +13,8 @@ _REFERENCE = "#/components/schemas/{model}"
 _ALWAYS = {
     401: "no key, or one that is unknown, revoked or expired",
     403: "the key does not have the scope",
-    503: "the model is being loaded, or what it needs is not there; try again",
+    429: "the key has made as many requests as it may in this second; try again",
+    503: "as many wait as may, the model is being loaded, or what it needs is not there; try again",
 }
 
 

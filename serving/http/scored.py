@@ -45,9 +45,11 @@ def scored(
     """
 
     async def handler(request: Request) -> Response:
-        question = await operation.asked(request, asked, request.app.state.limits.body_bytes)
+        service = request.app.state
+        service.line.require_room()
+        question = await operation.asked(request, asked, service.limits.body_bytes)
         try:
-            return operation.answered(await request.app.state.loading.ask(how, question))
+            return operation.answered(await service.line.wait(service.loading.ask, how, question))
         except UnknownLoan as error:
             raise problems.at(404, pointer.format(row=error.row), f"not in the online store: {error.hint}") from error
         except NoCase as error:

@@ -1,0 +1,53 @@
+"""Those who wait for an answer: only so many, so that whoever is let in is answered soon."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from serving.http import problems
+
+Answer = TypeVar("Answer")
+
+
+class Line:
+    """The line of one worker.
+
+    Parameters
+    ----------
+    most : int
+        How many may wait or be answered at once.
+    seconds : float
+        How long an answer may take.
+    """
+
+    def __init__(self, most: int, seconds: float):
+        self._most, self._seconds, self._inside = most, seconds, 0
+
+    def require_room(self) -> None:
+        """Refuse when the line is full.
+
+        Raises
+        ------
+        Problem
+            503.
+        """
+        if self._inside >= self._most:
+            raise problems.busy(f"{self._most} requests are waiting already", 1)
+
+    async def wait(self, ask: Callable[..., Awaitable[Answer]], *question: Any) -> Answer:
+        """Ask, and wait for the answer.
+
+        Raises
+        ------
+        Problem
+            503 when the line is full, or the answer takes too long.
+        """
+        self.require_room()
+        self._inside += 1
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await ask(*question)
+        except TimeoutError as error:
+            raise problems.busy(f"there was no answer within {self._seconds:g} seconds", 5) from error
+        finally:
+            self._inside -= 1
