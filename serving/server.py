@@ -13,8 +13,7 @@ import httpx
 
 from features.errors import RecoupError
 from features.home import Home
-from serving import bento
-from serving.auth import KeyRing
+from serving import bento, identity
 from training import registry
 
 _START_SECONDS = 90
@@ -51,7 +50,7 @@ def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:
     RecoupError
         When the port is taken, or there is no key that anybody could ask with.
     """
-    KeyRing(home).require_any()
+    identity.require_any(home)
     check_port(port)
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {

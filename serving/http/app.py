@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from features import home as homes
-from serving.auth import KeyRing
 from serving.http import limits, openapi, problems
 from serving.http.gate import Gate
 from serving.http.line import Line
@@ -23,6 +22,7 @@ from serving.http.metrics import Measured, metrics
 from serving.http.operation import JSON, Operation
 from serving.http.problems import Problem
 from serving.http.rates import Rates
+from serving.identity import Callers
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,8 @@ def create(service: Service) -> Starlette:
     RecoupError
         When nobody could ask: there is no key at all; or a limit makes no sense.
     """
-    ring, limit = KeyRing(homes.current()), limits.from_environment()
+    callers, limit = Callers(homes.current()), limits.from_environment()
     loading: Loading[Any] = Loading(service.model, service.answers)
-    ring.require_any()
     described = orjson.dumps(openapi.document(service.title, service.about, service.operations))
 
     async def alive(_: Request) -> Response:
@@ -86,7 +85,7 @@ def create(service: Service) -> Starlette:
             Route("/metrics", metrics),
             Route("/openapi.json", description),
         ],
-        middleware=[Middleware(Measured), Middleware(Gate, ring=ring, rates=Rates(limit.key_rate))],
+        middleware=[Middleware(Measured), Middleware(Gate, callers=callers, rates=Rates(limit.key_rate))],
         exception_handlers={
             Problem: problems.answer_problem,
             HTTPException: problems.answer_refusal,

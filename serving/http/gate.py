@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from features.errors import RecoupError
-from serving.auth import Key, KeyRing
+from serving.auth import Key
 from serving.http import problems
 from serving.http.problems import Problem
 from serving.http.rates import Rates
+from serving.identity import Callers
 
 OPEN = ("/healthz", "/livez", "/readyz")
 _KEY = "recoup.key"
@@ -16,9 +17,9 @@ _KEY = "recoup.key"
 class Gate:
     """ASGI middleware that answers 401 to a request without a key that is good now, and 429 to one too many."""
 
-    def __init__(self, app: ASGIApp, ring: KeyRing, rates: Rates):
+    def __init__(self, app: ASGIApp, callers: Callers, rates: Rates):
         self._app = app
-        self._ring = ring
+        self._callers = callers
         self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,11 +37,11 @@ class Gate:
         shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         kind, _, token = shown.partition(b" ")
         try:
-            key = self._ring.holder(token.strip()) if kind.lower() == b"bearer" else None
+            key = self._callers.holder(token.strip()) if kind.lower() == b"bearer" else None
         except RecoupError as error:
             raise problems.busy(str(error), 10) from error
         if key is None:
-            detail = "send `Authorization: Bearer KEY` with a key of this service that is not revoked or expired"
+            detail = "send `Authorization: Bearer KEY` with a key (or token) of this service that is good now"
             raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
         return key
 

@@ -16,6 +16,10 @@ _ALWAYS = {
     429: "the key has made as many requests as it may in this second; try again",
     503: "as many wait as may, the model is being loaded, or what it needs is not there; try again",
 }
+_WITH_BODY = {
+    400: "the body ended before its end",
+    408: "the body did not come in time",
+}
 
 
 def document(title: str, about: str, operations: tuple[Operation, ...]) -> dict[str, Any]:
@@ -45,7 +49,8 @@ def document(title: str, about: str, operations: tuple[Operation, ...]) -> dict[
 
 def _entry(operation: Operation, references: dict[Any, Any]) -> dict[str, Any]:
     problem = {MEDIA_TYPE: {"schema": references[ProblemDetails, "serialization"]}}
-    refused = dict(sorted((_ALWAYS | operation.refused).items()))
+    with_body = _WITH_BODY if operation.asked is not None else {}
+    refused = dict(sorted((_ALWAYS | with_body | operation.refused).items()))
     entry: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.about,

@@ -1,5 +1,6 @@
 """An operation of a service, declared once: its route and its OpenAPI entry are both made from it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -115,17 +116,26 @@ async def body(request: Request, limit: int) -> AsyncIterator[bytes]:
     Raises
     ------
     Problem
-        413 when it is longer than the limit (bytes), 400 when the caller goes away before its end.
+        413 when it is longer than the limit (bytes), 408 when its next part does not come in time, 400 when the
+        caller goes away before its end.
     """
     told = request.headers.get("content-length", "0")
     if told.isdecimal() and int(told) > limit:
         raise Problem(413, f"the body is larger than the {limit:,} bytes that this service takes")
-    length = 0
+    length, parts, seconds = 0, request.stream(), request.app.state.limits.body_seconds
     try:
-        async for part in request.stream():
+        while True:
+            async with asyncio.timeout(seconds):
+                part = await anext(parts, None)
+            if part is None:
+                return
             length += len(part)
             if length > limit:
                 raise Problem(413, f"the body is larger than the {limit:,} bytes that this service takes")
             yield part
+    except TimeoutError as error:
+        raise Problem(
+            408, f"the body did not go on for {seconds:g} seconds", headers={"Connection": "close"}
+        ) from error
     except ClientDisconnect as error:
         raise Problem(400, "the body ended before its end") from error
