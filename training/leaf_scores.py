@@ -1,8 +1,8 @@
 """Scores of many rows at several values of one input, with the reasons for the last, in one pass.
 
 Another value of an input changes only the bits of a leaf's number that answer for that input, so
-the trees are walked once for a whole recovery curve. Table and order of addition are those of
-`LeafShap`: scores and contributions are equal to its own to the last bit.
+the trees are walked once for a whole recovery curve. The table is that of `LeafShap`; what does not
+depend on that input is added up once for all values, so that scores may differ in the last bits.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +103,7 @@ class LeafScores:
         """
         from training.leaf_walk import walk
 
-        kept, answers = self._answers(name, values)
+        kept, answers = self.answers(name, values)
         raw = np.empty((frame.height, len(values)))
         places, moves = np.empty((frame.height, count), np.intp), np.empty((frame.height, count))
         quantiser = self.quantiser
@@ -121,7 +121,7 @@ class LeafScores:
             list(executor.map(chunk, starts))
         return raw + self.bias, places, moves
 
-    def _answers(self, name: str, values: Floats) -> tuple[np.ndarray, np.ndarray]:
+    def answers(self, name: str, values: Floats) -> tuple[np.ndarray, np.ndarray]:
         """Return the leaf bits of each tree that do not answer for an input, and what the others are for each value."""
         quantiser, first = self.quantiser, self.quantiser.first_split
         trees = len(first) - 1

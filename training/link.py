@@ -38,8 +38,8 @@ def chord(link: str, rise: np.ndarray, scores: np.ndarray, base: np.ndarray, ave
 
     Examples
     --------
-    >>> chord("share", np.array([0.5, 0.0]), np.array([0.06, 0.01]), np.array([0.01, 0.01]), np.full(2, 0.1)).tolist()
-    [0.1, 0.1]
+    >>> chord("share", np.array([0.5, 0.0]), np.array([0.75, 0.25]), np.full(2, 0.25), np.full(2, 0.5)).tolist()
+    [1.0, 0.5]
     """
     tangent = base * (1 - base) if link == "logistic" else average
     near = np.abs(rise) < 1e-12

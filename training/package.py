@@ -2,7 +2,8 @@
 
 ``model.cbm`` (CatBoost's native file), ``leaf_shap.npz`` (exact contributions), ``card.json`` (what
 the model is, its inputs in order, what it was trained on), ``reference.parquet`` (inputs and scores
-that later ones are compared with), and for recovery ``spread.cbm`` (how high a loan's recovery may come).
+that later ones are compared with), ``rows.npz`` (the same model for one row at a time, without CatBoost), and
+for recovery ``spread.cbm`` (how high a loan's recovery may come).
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from training.leaf_scores import LeafScores
 from training.leaf_shap import LeafShap
 from training.link import chord, linked
 from training.outlook import Outlook
+from training.row_model import RowModel
 
 Floats = np.ndarray
 
@@ -62,6 +64,7 @@ class ModelPackage:
         self.shap.save(folder / "leaf_shap.npz")
         self.reference.write_parquet(folder / "reference.parquet")
         (folder / "card.json").write_text(json.dumps(asdict(self.card), indent=1))
+        self.rows.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> "ModelPackage":
@@ -95,6 +98,13 @@ class ModelPackage:
         parts = [_trees(model) for model in (self.model, self.spread) if model]
         parts += [self.card.curve, self.card.distribution]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    @cached_property
+    def rows(self) -> RowModel:
+        """The model laid out for one row at a time, for services; see `training.row_layout`."""
+        from training.row_layout import row_model
+
+        return row_model(self)
 
     @property
     def names(self) -> list[str]:

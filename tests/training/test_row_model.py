@@ -1,0 +1,104 @@
+"""One row at a time against the batch path: the same bits, whatever the row holds."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from features.errors import RecoupError
+from tests.training.test_leaf_scores import VALUES, pool, table
+from tests.training.test_leaf_shap import CATEGORIES, MODELS, tabulated
+from training import registry
+from training.leaf_scores import LeafScores
+from training.row_layout import row_model, row_trees
+from training.row_model import RowModel
+
+ROWS = 60
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_any_model_gives_one_row_the_bits_of_many(name: str) -> None:
+    model, shap = tabulated(name)
+    frame = table("numbers" in name)
+    levels = {name: [str(level) for level in range(12)] for name in CATEGORIES if name in frame}
+    many = LeafScores.of(model, shap)
+    trees = row_trees(many, levels, "arrears", VALUES)
+    expected, _, _ = many.over("arrears", VALUES, frame, 1)
+    phi, scores = shap.contributions(model, pool(frame))
+    for row in range(ROWS):
+        values = frame.row(row)
+        texts = {place: value for place, value in enumerate(values) if isinstance(value, str)}
+        numbers = np.array([np.nan if value is None or isinstance(value, str) else value for value in values])
+        leaves = trees.leaves(trees.view(numbers, texts))
+        contributions, raw = trees.explain(leaves)
+        assert (contributions == phi[row]).all() and raw == scores[row] == trees.score(leaves)[0]
+        assert (trees.over(leaves) == expected[row]).all()
+
+
+@pytest.fixture(scope="module", params=["recovery", "contact"])
+def packaged(request, worked, tmp_path_factory):
+    package = registry.load(worked, request.param).package
+    folder = tmp_path_factory.mktemp("package")
+    package.save(folder)
+    return package, RowModel.load(folder), folder
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_packaged_model_gives_one_row_the_bits_of_many(packaged, seed):
+    package, rows, _ = packaged
+    frame = disturbed(package.reference.select(package.names), np.random.default_rng(seed), package.card.columns)
+    explained = package.explain(frame)
+    outlook = package.appraise(frame, 3)[0] if package.spread else None
+    for row in range(frame.height):
+        inputs = rows.inputs(frame.row(row, named=True))
+        one = rows.explain(*inputs)
+        assert (one.score, one.base) == (explained.scores[row], explained.base[row])
+        assert (one.contributions == explained.contributions[row]).all() and rows.score(*inputs) == one.score
+        if outlook:
+            for side in ("curve", "lower", "upper"):
+                assert (getattr(one.outlook, side)[0] == getattr(outlook, side)[row]).all()
+            assert one.outlook.shape[0] == outlook.shape[row]
+
+
+def test_a_package_whose_parts_do_not_fit_is_refused(packaged, tmp_path):
+    _, rows, folder = packaged
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    card = json.loads((broken / "card.json").read_text())
+    (broken / "card.json").write_text(json.dumps(card | {"columns": card["columns"][:-1]}))
+    with pytest.raises(RecoupError, match="different inputs"):
+        RowModel.load(broken)
+    (broken / "rows.npz").write_bytes((folder / "rows.npz").read_bytes()[:-2000])
+    with pytest.raises(RecoupError, match="not a usable model package"):
+        RowModel.load(broken)
+    assert rows.fingerprint == RowModel.load(folder).fingerprint
+
+
+def test_a_layout_that_scores_otherwise_is_refused(packaged):
+    package, _, _ = packaged
+    text = next(column["name"] for column in package.card.columns if column["kind"] == "category")
+    fewer = replace(package, card=replace(package.card, population={text: []}))
+    with pytest.raises(ArithmeticError, match="scores otherwise"):
+        row_model(fewer)
+
+
+def disturbed(frame: pl.DataFrame, random: np.random.Generator, columns: list[dict]) -> pl.DataFrame:
+    """Return some rows with unknown and far-off numbers, and missing and new categories."""
+    frame = frame.sample(ROWS, with_replacement=True, seed=int(random.integers(1 << 31)))
+
+    def hit(share: float) -> pl.Series:
+        return pl.Series(random.random(ROWS) < share)
+
+    changes = [
+        pl.when(hit(0.1)).then(pl.lit("missing")).when(hit(0.1)).then(pl.lit("never seen")).otherwise(column["name"])
+        if column["kind"] == "category"
+        else pl.when(hit(0.8)).then(pl.col(column["name"]) * pl.Series(random.choice([1.0, -1.0, 0.5, 100.0], ROWS)))
+        for column in columns
+    ]
+    frame = frame.with_columns(change.alias(column["name"]) for change, column in zip(changes, columns, strict=True))
+    return frame.with_columns(horizon_months=pl.lit(120.0)) if "horizon_months" in frame.columns else frame

@@ -1,0 +1,163 @@
+"""A model package as a service needs it: one row at a time, without CatBoost.
+
+``rows.npz`` and ``card.json`` of a package are all that is read. Scores, contributions and base have the
+bits of `ModelPackage.explain`; curve and interval those of `ModelPackage.appraise`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from features.errors import RecoupError
+from training.card import Card
+from training.distribution import Distribution
+from training.link import chord, linked
+from training.outlook import Outlook
+from training.row_trees import Floats, RowTrees
+
+FILE = "rows.npz"
+_TREES, _SPREAD = "trees_", "spread_"
+
+
+@dataclass(frozen=True)
+class RowScore:
+    """A row's score with its exact contributions, in the score's own unit.
+
+    Attributes
+    ----------
+    score, base : float
+        ``base + contributions.sum() == score`` within 1e-9.
+    contributions : ndarray, shape (features,)
+    outlook : Outlook, optional
+        Of a recovery model: one loan's recovery at every horizon; its last is the score.
+    """
+
+    score: float
+    base: float
+    contributions: Floats
+    outlook: Outlook | None
+
+
+@dataclass(frozen=True, eq=False)
+class RowModel:
+    """A packaged model for one row at a time.
+
+    Attributes
+    ----------
+    card : Card
+    fingerprint : str
+        See `ModelPackage.fingerprint`.
+    base : float
+        Expected raw score.
+    average : ndarray, shape (k,)
+        What a raw score of 1 is worth at each horizon; 1 for a model without horizons.
+    trees : RowTrees
+    spread : RowTrees, optional
+    """
+
+    card: Card
+    fingerprint: str
+    base: float
+    average: Floats
+    trees: RowTrees
+    spread: RowTrees | None
+
+    def inputs(self, values: Mapping[str, float | str | None]) -> tuple[Floats, dict[int, str]]:
+        """Return inputs by name, None where unknown, as `explain` takes them."""
+        row = [values[name] for name in self.names]
+        texts = {place: str(row[place]) for place in self._categories}
+        return np.array([np.nan if isinstance(value, str | None) else value for value in row]), texts
+
+    def explain(self, numbers: Floats, texts: Mapping[int, str]) -> RowScore:
+        """Return a row's score with exact contributions, and its outlook.
+
+        Parameters
+        ----------
+        numbers : ndarray, shape (features,)
+            Inputs in the model's order, NaN where unknown; a recovery model's horizon is the ultimate.
+        texts : dict of int to str
+            The categories by their place among the inputs.
+
+        Raises
+        ------
+        ArithmeticError
+            When contributions and base do not add up to the score.
+        """
+        view = self.trees.view(numbers, texts)
+        leaves = self.trees.leaves(view)
+        contributions, raw = self.trees.explain(leaves)
+        curve = self._curve(raw, leaves)
+        score, average = curve[-1:], self.average[-1:]
+        contributions *= chord(self.card.link, raw - self.base, score, self._base, average)
+        gap = abs(self._base.item() + contributions.sum() - score.item())
+        if not gap <= 1e-9:
+            raise ArithmeticError(f"contributions miss the score by {gap:.3g}")
+        return RowScore(score.item(), self._base.item(), contributions, self._outlook(curve, numbers, texts))
+
+    def score(self, numbers: Floats, texts: Mapping[int, str]) -> float:
+        """Return the score of `explain` alone."""
+        raw = self.trees.score(self.trees.leaves(self.trees.view(numbers, texts)))
+        return linked(self.card.link, raw, self.average[-1:]).item()
+
+    def save(self, folder: Path) -> None:
+        """Write ``rows.npz`` into a package's folder."""
+        arrays = self.trees.arrays(_TREES) | (self.spread.arrays(_SPREAD) if self.spread else {})
+        with (folder / FILE).open("wb") as file:
+            np.savez(file, fingerprint=self.fingerprint, base=self.base, average=self.average, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> "RowModel":
+        """Read it from a package's folder.
+
+        Raises
+        ------
+        RecoupError
+            When a file is missing or does not belong to the other.
+        """
+        try:
+            card = Card(**json.loads((folder / "card.json").read_text()))
+            with np.load(folder / FILE, allow_pickle=False) as file:
+                stored = dict(file)
+            spread = RowTrees.of_arrays(stored, _SPREAD) if card.distribution else None
+            found = cls(
+                card, stored["fingerprint"].item(), stored["base"].item(), stored["average"],
+                RowTrees.of_arrays(stored, _TREES), spread,
+            )  # fmt: skip
+            found._distribution  # noqa: B018 - read from the card now, or refused
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            raise RecoupError(f"{folder}: not a usable model package: {error}") from error
+        if found.trees.features != len(card.columns):
+            raise RecoupError(f"{folder}: trees and card know different inputs")
+        return found
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Input names in order."""
+        return [column["name"] for column in self.card.columns]
+
+    def _curve(self, raw: float, leaves: np.ndarray) -> Floats:
+        """Return the scores at every horizon, shape (k,); the last has the raw score given."""
+        return linked(self.card.link, self.trees.over(leaves) if self.card.curve else np.array([raw]), self.average)
+
+    def _outlook(self, curve: Floats, numbers: Floats, texts: Mapping[int, str]) -> Outlook | None:
+        if self.spread is None or self._distribution is None:
+            return None
+        upper = self.spread.score(self.spread.leaves(self.spread.view(numbers, texts)))
+        return self._distribution.outlook(curve[None], upper)
+
+    @cached_property
+    def _categories(self) -> list[int]:
+        return [place for place, column in enumerate(self.card.columns) if column["kind"] == "category"]
+
+    @cached_property
+    def _base(self) -> Floats:
+        return linked(self.card.link, np.array([self.base]), self.average[-1:])
+
+    @cached_property
+    def _distribution(self) -> Distribution | None:
+        return Distribution.from_card(self.card.distribution) if self.card.distribution else None

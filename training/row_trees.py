@@ -1,0 +1,141 @@
+"""The trees of a model laid out for one row at a time: no CatBoost, no table library, nothing compiled.
+
+A tree asks all its questions of every row, so a row's answers to all trees are one comparison, and the
+numbers of its leaves are those answers as bits. Tables and order of addition are those of `LeafShap`: few
+rows or one, the bits of score and contributions are the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.intp]
+
+UNSEEN = "a category that training never saw"
+"""Stands for all of them: their answers are the same."""
+BITS = 8
+"""A tree's splits are filled up to a multiple of this."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowTrees:
+    """One model's trees.
+
+    What a split looks at is a place in a row's view: first the inputs, then what the categories' questions
+    are answered by. A text that CatBoost's 32-bit hash takes for a category of training counts as unseen here.
+
+    Attributes
+    ----------
+    features : int
+        Number of inputs.
+    places, borders : ndarray, shape (trees * bits,)
+        What each split looks at and must exceed for a yes; trees are filled up with splits that nothing exceeds.
+    first_leaf : ndarray of int, shape (trees,)
+    table : ndarray, shape (leaves, 1 + width)
+    columns : ndarray of int, shape (trees, 1 + width)
+        As in `LeafShap`; of a model that nobody asks for reasons, leaf values only.
+    bias : float
+        Added to the sum of leaf values.
+    moved : ndarray of int, shape (m,)
+        The trees that ask for the input that takes several values.
+    kept, answers : ndarray, shape (m,) and (m, k)
+        The bits of their leaves that do not answer for it, and what the others are for each value.
+    levels : dict of int to dict of str to ndarray
+        For each category by its place among the inputs: what its questions are answered by, text by text.
+    """
+
+    features: int
+    places: Ints
+    borders: Singles
+    first_leaf: Ints
+    table: Floats
+    columns: Ints
+    bias: float
+    moved: Ints
+    kept: Ints
+    answers: Ints
+    levels: Mapping[int, Mapping[str, Singles]]
+
+    def view(self, numbers: Floats, texts: Mapping[int, str]) -> Singles:
+        """Return what a row's splits look at.
+
+        Parameters
+        ----------
+        numbers : ndarray, shape (features,)
+            NaN where unknown; what stands at a category's place is not looked at.
+        texts : dict of int to str
+            The categories by their place.
+        """
+        answers = [known.get(texts[place], known[UNSEEN]) for place, known in self.levels.items()]
+        return np.concatenate((numbers, *answers), dtype=np.float32, casting="unsafe")
+
+    def leaves(self, view: Singles) -> Ints:
+        """Return the leaf of each tree, numbered within the tree."""
+        return np.packbits(view.take(self.places) > self.borders, bitorder="little").view(self._leaf_type)
+
+    def score(self, leaves: Ints) -> Floats:
+        """Return the raw score, shape (1,)."""
+        return np.add.accumulate(self._values.take(self.first_leaf + leaves))[-1:] + self.bias
+
+    def explain(self, leaves: Ints) -> tuple[Floats, float]:
+        """Return contributions to the raw score, shape (features,), and the raw score."""
+        terms = self.table.take(self.first_leaf + leaves, axis=0)
+        # one after the other, in the order of the trees
+        sums = np.bincount(self._columns, terms.ravel(), self.features + 1)
+        return sums[:-1], self.bias + sums[-1]
+
+    def over(self, leaves: Ints) -> Floats:
+        """Return the raw scores as the replaced input takes its values, shape (k,)."""
+        terms = np.empty((len(leaves), self.answers.shape[1]))
+        terms[:] = self._values.take(self.first_leaf + leaves)[:, None]
+        if len(self.moved):
+            others = (leaves[self.moved] & self.kept)[:, None] | self.answers
+            terms[self.moved] = self._values.take(self.first_leaf[self.moved, None] + others)
+        return np.bincount(self._values_of_terms, terms.ravel()) + self.bias
+
+    def arrays(self, prefix: str) -> dict[str, Any]:
+        """Return what `of_arrays` takes, each under a name that begins with ``prefix``."""
+        plain = {name: value for name, value in vars(self).items() if name in _PLAIN}
+        for place, known in self.levels.items():
+            plain[f"texts_{place}"] = np.array(list(known))
+            plain[f"answers_{place}"] = np.array(list(known.values()))
+        return {f"{prefix}{name}": value for name, value in plain.items()}
+
+    @classmethod
+    def of_arrays(cls, stored: Mapping[str, NDArray[Any]], prefix: str) -> "RowTrees":
+        """Read what `arrays` gave."""
+        plain = {name: stored[f"{prefix}{name}"] for name in _PLAIN}
+        places = [name.rpartition("_")[2] for name in stored if name.startswith(f"{prefix}texts_")]
+        levels = {
+            int(place): dict(
+                zip(stored[f"{prefix}texts_{place}"].tolist(), stored[f"{prefix}answers_{place}"], strict=True)
+            )
+            for place in places
+        }
+        return cls(**{name: value if value.ndim else value.item() for name, value in plain.items()}, levels=levels)
+
+    @cached_property
+    def _columns(self) -> Ints:
+        return self.columns.ravel()
+
+    @cached_property
+    def _values_of_terms(self) -> Ints:
+        trees, values = len(self.first_leaf), self.answers.shape[1]
+        return np.tile(np.arange(values), trees)
+
+    @cached_property
+    def _values(self) -> Floats:
+        return np.ascontiguousarray(self.table[:, 0])
+
+    @cached_property
+    def _leaf_type(self) -> np.dtype[Any]:
+        return np.dtype(f"<u{len(self.places) // len(self.first_leaf) // BITS}")
+
+
+_PLAIN = [name for name in RowTrees.__annotations__ if name != "levels"]
