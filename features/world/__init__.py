@@ -37,12 +37,15 @@ How it works, from cause to effect:
   have not ended by ``until``. What the debtor pays comes on top (``collateral``).
 
 Questions to the truth: ``load_truth``, ``contact_chance``, ``attempt_effect``,
-``expected_recovery``. All numbers stand in ``parameters``. Each part draws from its own random
+``expected_recovery``; of attempts and plans: ``worth`` and ``run`` (``trial``). ``Change`` has another
+policy work the same book. All numbers stand in ``parameters``. Each part draws from its own random
 stream (``streams``), so that a new part leaves the others as they are; a world with a downturn has
 the same past as the one without, to the cent, and then fewer of the same payments.
 """
 
+from features.world.policy import Change
 from features.world.simulation import simulate, simulate_tape
+from features.world.trial import run, worth
 from features.world.truth import (
     Truth,
     attempt_effect,
@@ -53,12 +56,15 @@ from features.world.truth import (
 from features.world.writer import WorldFiles
 
 __all__ = [
+    "Change",
     "Truth",
     "WorldFiles",
     "attempt_effect",
     "contact_chance",
     "expected_recovery",
     "load_truth",
+    "run",
     "simulate",
     "simulate_tape",
+    "worth",
 ]

@@ -71,7 +71,7 @@ def feed(
             "agent": _agent(attempts, placement),
             "agency": pl.Series(p.AGENCIES).gather(placement.agency[loan]),
             "cost": cost.round(3),
-            "propensity": placement.propensity[loan, channel].round(6),
+            "propensity": attempts.propensity.round(6),
             **blank.to_dict(),
             "known_at": instants("known_at", known),
         }

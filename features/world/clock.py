@@ -70,6 +70,16 @@ def local_to_utc(local_seconds: np.ndarray, region: np.ndarray) -> np.ndarray:
     return frame.select(utc.alias("utc"))["utc"].cast(pl.Int64).to_numpy() // 1_000_000
 
 
+def local_hour_of_week(moments: pl.Series, region: pl.Series) -> np.ndarray:
+    """Hour of the week at a region's place (a code of ``REGIONS``) at moments in UTC; 0 is Monday 00:00."""
+    hour = pl.lit(None, dtype=pl.Int64)
+    for place in p.REGIONS:
+        there = pl.col("moment").dt.convert_time_zone(place.zone).dt
+        local = (there.weekday().cast(pl.Int64) - 1) * 24 + there.hour()
+        hour = pl.when(pl.col("region") == place.code).then(local).otherwise(hour)
+    return pl.DataFrame({"moment": moments, "region": region}).select(hour=hour)["hour"].to_numpy()
+
+
 def _add_months(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     following = date(year + (month == 11), (month + 1) % 12 + 1, 1)

@@ -12,7 +12,7 @@ from features.world.clock import DAY, Clock, local_to_utc
 from features.world.effects import Drive, brings
 from features.world.loans import Debts
 from features.world.market import Market
-from features.world.policy import Placement
+from features.world.policy import Change, Placement
 from features.world.traits import Traits
 
 
@@ -25,6 +25,7 @@ class Attempts:
     at: np.ndarray  # seconds since 1970 UTC
     channel: np.ndarray
     second: np.ndarray  # the second telephone was tried
+    propensity: np.ndarray  # chance with which the policy chose the channel
     chance: np.ndarray  # of the right party
     right_party: np.ndarray
     brings: np.ndarray  # chance that the conversation, once had, brings a payment
@@ -44,8 +45,12 @@ def draw(
     placement: Placement,
     clock: Clock,
     rng: np.random.Generator,
+    change: Change | None = None,
 ) -> pl.DataFrame:
-    """Draw when each loan is tried, and how."""
+    """Draw when each loan is tried, and how.
+
+    Every policy has the same moments and luck; ``made`` is false where a policy tries nothing.
+    """
     months = np.arange(p.HORIZON)
     rate = np.outer(placement.volume, policy.attempts_per_month(months))
     count = rng.poisson(rate)
@@ -57,16 +62,21 @@ def draw(
     hour = rng.choice(24, len(loan), p=reach.tried_hours())
     local = day * DAY + hour * 3600 + rng.integers(0, 3600, len(loan))
     region = traits.region[debts.borrower[loan]]
-    edges = np.cumsum(placement.propensity, axis=1)[loan]
-    channel = (rng.random(len(loan))[:, None] > edges).sum(axis=1)
+    at = local_to_utc(local, region)
+    changed = at >= (np.datetime64(change.since, "s").astype(np.int64) if change else np.inf)
+    propensity = policy.chances(placement, debts, loan, month, changed, change)
+    edges, luck = np.cumsum(propensity, axis=1), rng.random(len(loan))
+    channel = np.minimum((luck[:, None] > edges).sum(axis=1), len(p.CHANNELS) - 1)
     frame = pl.DataFrame(
         {
             "loan": loan,
             "month": month,
-            "at": local_to_utc(local, region),
+            "at": at,
             "hour_of_week": (day + 3) % 7 * 24 + hour,  # 1970-01-01 was a Thursday
-            "channel": np.minimum(channel, len(p.CHANNELS) - 1),
+            "channel": channel,
             "second": rng.random(len(loan)) < p.SECOND_PHONE,
+            "propensity": propensity[np.arange(len(loan)), channel],
+            "made": luck <= np.where(changed, edges[:, -1], 1.0),
         }
     )
     silent = clock.second(np.minimum(standing.no_contact_from, 1e3)[debts.borrower[loan]])
@@ -82,11 +92,12 @@ def converse(
     rng: np.random.Generator,
 ) -> Attempts:
     """Draw whom the attempts reached and which conversations brought a payment."""
-    loan, month, at, hour, channel, second = (column.to_numpy() for column in tried)
+    luck = rng.random((4, tried.height))[:, tried["made"].to_numpy()]
+    made = tried.filter("made").drop("made")
+    loan, month, at, hour, channel, second, propensity = (column.to_numpy() for column in made)
     borrower = debts.borrower[loan]
     second = second & traits.has_second[borrower] & (channel <= p.AUTO_CALL)
     chance = reach.attempt_chance(traits, borrower, channel, hour, second)
-    luck = rng.random((4, len(loan)))
     reached = luck[0] < chance
     age = debts.age[loan] + month + 0.5
     cash = market.cash_at(traits.region[borrower], debts.cohort[loan] + month)
@@ -102,6 +113,7 @@ def converse(
         at=at,
         channel=channel,
         second=second,
+        propensity=propensity,
         chance=chance,
         right_party=reached,
         brings=added,

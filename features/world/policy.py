@@ -1,15 +1,29 @@
 """How the book was worked before: who got it, how often it was tried, by which channel."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
+import polars as pl
 
 from features.world import parameters as p
 from features.world.borrowers import Standing
 from features.world.loans import PRIOR, Debts
 from features.world.traits import Traits
 
+Choose = Callable[[pl.DataFrame], np.ndarray]
+"""From cases (``months_since_default``, ``balance`` in USD, and ``open_<channel>``: there is a contact point
+and a consent on file) to the chance of each of ``CHANNELS``, n x 6; what is missing to 1 is no attempt."""
 _CONSENT = {"call": 0, "auto_call": 1, "sms": 2, "email": 3, "visit": 4}  # column of Standing
+
+
+@dataclass(frozen=True)
+class Change:
+    """Another policy's choice of the channel, for the attempts made from a day on (UTC)."""
+
+    choose: Choose
+    since: date
 
 
 @dataclass(frozen=True)
@@ -18,6 +32,7 @@ class Placement:
 
     agency: np.ndarray  # index into AGENCIES
     propensity: np.ndarray  # loan x channel: chance of the channel, given an attempt
+    open_channels: np.ndarray  # loan x channel: a contact point and a consent are on file
     volume: np.ndarray  # multiple of the usual number of attempts
 
     @property
@@ -35,6 +50,7 @@ def draw(traits: Traits, standing: Standing, debts: Debts, rng: np.random.Genera
     return Placement(
         agency=_agencies(debts, rng),
         propensity=_propensity(open_channels, debts.age / 12, size),
+        open_channels=open_channels,
         volume=np.where(untouched, 0.0, volume),
     )
 
@@ -42,6 +58,23 @@ def draw(traits: Traits, standing: Standing, debts: Debts, rng: np.random.Genera
 def attempts_per_month(month: np.ndarray) -> np.ndarray:
     """Usual attempts in each month since cut-off."""
     return p.ATTEMPT_RATE * np.exp(-month / p.ATTEMPT_DECAY) + p.ATTEMPT_FLOOR
+
+
+def chances(
+    placement: Placement, debts: Debts, loan: np.ndarray, month: np.ndarray, changed: np.ndarray, change: Change | None
+) -> np.ndarray:
+    """Chance of each channel (n x 6) for attempts on loans in a month since cut-off.
+
+    ``changed`` marks those that the other policy chooses; a channel that is not open has no chance.
+    """
+    table = placement.propensity[loan]
+    if change is not None and changed.any():
+        case, since = loan[changed], month[changed]
+        usable = placement.open_channels[case]
+        cases = pl.DataFrame({"months_since_default": debts.age[case] + since + 0.5, "balance": debts.balance[case]})
+        cases = cases.with_columns(pl.Series(f"open_{name}", usable[:, code]) for code, name in enumerate(p.CHANNELS))
+        table[changed] = np.where(usable, change.choose(cases), 0.0)
+    return table
 
 
 def willing_to_hear(standing: Standing, debts: Debts, month: np.ndarray) -> np.ndarray:

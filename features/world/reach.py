@@ -57,10 +57,10 @@ def tried_profile() -> np.ndarray:
 
 def point_quality(traits: Traits) -> np.ndarray:
     """Mean multiple of the chance for dead numbers, by borrower and channel."""
-    first, second = _alive(traits.phone_alive), _alive(traits.second_alive)
+    first, second = alive(traits.phone_alive), alive(traits.second_alive)
     mixed = (1 - p.SECOND_PHONE) * first + p.SECOND_PHONE * second
     phone = np.where(traits.has_second, mixed, first)
-    email, address = _alive(traits.email_alive), _alive(traits.address_alive)
+    email, address = alive(traits.email_alive), alive(traits.address_alive)
     return np.column_stack([phone, phone, first, email, address, address])
 
 
@@ -72,7 +72,7 @@ def attempt_chance(
     second: np.ndarray,
 ) -> np.ndarray:
     """Chance of the right party for single attempts on a known contact point."""
-    alive = np.select(
+    living = np.select(
         [channel == p.EMAIL, channel >= p.LETTER, second],
         [
             traits.email_alive[borrower],
@@ -82,8 +82,9 @@ def attempt_chance(
         traits.phone_alive[borrower],
     )
     profile = profiles()[traits.kind[borrower], channel, hour_of_week]
-    return traits.level[borrower, channel] * profile * _alive(alive)
+    return traits.level[borrower, channel] * profile * alive(living)
 
 
-def _alive(alive: np.ndarray) -> np.ndarray:
-    return np.where(alive, 1.0, p.DEAD_POINT)
+def alive(living: np.ndarray) -> np.ndarray:
+    """Multiple of the chance on a number or address that lives, or does not."""
+    return np.where(living, 1.0, p.DEAD_POINT)

@@ -30,6 +30,7 @@ from features.world.borrowers import Standing
 from features.world.clock import Clock
 from features.world.loans import Debts
 from features.world.market import Market
+from features.world.policy import Change
 from features.world.streams import Part, Side, Streams
 from features.world.traits import Traits
 
@@ -45,6 +46,7 @@ def simulate(
     downturn: str | None = None,
     until: date = UNTIL,
     secured: int = 0,
+    change: Change | None = None,
     progress: Progress | None = None,
 ) -> writer.WorldFiles:
     """Simulate a world and write it to ``out``: feeds, a tape on offer, and the hidden truth.
@@ -59,6 +61,8 @@ def simulate(
     until : last day of the book, cut-off of the tape.
     secured : corporate loans with collateral at the end of the tape; with any, the ``litigation`` feed
         has a history of judicial auctions. Nothing else changes.
+    change : another policy for the attempts on the book from a day on, with the same moments and the
+        same luck. The truth's expected shares stay those of the logging policy.
     progress : called with the name of each part as it starts.
 
     Raises
@@ -74,7 +78,7 @@ def simulate(
     if secured < 0:
         raise ValueError(f"secured must be at least 0, got {secured}")
     writer.check_free(out)
-    world = draw(loans, seed, downturn, until, progress or (lambda part: None), secured)
+    world = draw(loans, seed, downturn, until, progress or (lambda part: None), secured, change)
     if progress:
         progress("files")
     return writer.write(world, out)
@@ -101,6 +105,7 @@ def draw(
     until: date,
     progress: Progress,
     secured: int = 0,
+    change: Change | None = None,
 ) -> writer.World:
     """Draw a book of ``loans`` loans with its history up to ``until``, and a tape on offer."""
     clock = Clock(until)
@@ -111,7 +116,7 @@ def draw(
     cohort = np.arange(loans) * p.COHORTS // loans
     streams = Streams(seed, Side.BOOK)
     book = _people(cohort, clock, streams, first=1, first_borrower=1)
-    feeds, hidden = _history(book, economy, clock, streams)
+    feeds, hidden = _history(book, economy, clock, streams, change)
     progress("tape")
     offered = np.full(max(1, loans // 10), p.COHORTS)
     streams = Streams(seed, Side.TAPE)
@@ -187,7 +192,7 @@ def _people(cohort: np.ndarray, clock: Clock, streams: Streams, *, first: int, f
 
 
 def _history(
-    people: _People, economy: Market, clock: Clock, streams: Streams
+    people: _People, economy: Market, clock: Clock, streams: Streams, change: Change | None = None
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
     """What happened to the loans: the feeds as known by ``until``, and the truth."""
     who, standing, debts = people.traits, people.standing, people.debts
@@ -195,7 +200,7 @@ def _history(
     placement = policy.draw(who, standing, debts, streams(Part.PLACEMENT))
     drives = effects.drive(who, debts, placement.skill)
     cases = litigation.draw(who, debts, streams(Part.LITIGATION))
-    tried = contacts.draw(who, standing, debts, placement, clock, streams(Part.ATTEMPTS))
+    tried = contacts.draw(who, standing, debts, placement, clock, streams(Part.ATTEMPTS), change)
     attempts = contacts.converse(who, debts, drives, economy, tried, streams(Part.CONVERSATIONS))
     cash, settled = payments.draw(debts, region, drives, economy, cases, attempts, clock, streams(Part.PAYMENTS))
     paid, every = payments.feed(cash, debts, clock)

@@ -20,7 +20,8 @@ class Truth:
 
     Attributes
     ----------
-    borrowers : latent traits; ``chance_<channel>`` is the contact chance at an average hour.
+    borrowers : latent traits; ``chance_<channel>`` is the contact chance at an average hour,
+        ``level_<channel>`` the same on a number or address that lives.
     loans : latent rates (a month), ``expected_<h>`` and ``realised_<h>``: cumulative share of the
         balance h months after cut-off. ``on_offer`` marks the tape.
     curves : the same by month: ``expected`` and ``realised``, arrays of 60 cumulative shares.
@@ -87,9 +88,11 @@ def _hidden_borrowers(traits: Traits, feed: pl.DataFrame, debts: Debts) -> pl.Da
         income=pl.Series(traits.income),
         promising=pl.Series(traits.promising),
         phone_alive=pl.Series(traits.phone_alive),
+        has_second=pl.Series(traits.has_second),
         second_alive=pl.Series(traits.second_alive),
         email_alive=pl.Series(traits.email_alive),
         address_alive=pl.Series(traits.address_alive),
+        **{f"level_{name}": pl.Series(traits.level[:, code]) for code, name in enumerate(p.CHANNELS)},
         **{f"chance_{name}": pl.Series(chance[:, code]) for code, name in enumerate(p.CHANNELS)},
     )
 
@@ -106,7 +109,7 @@ def contact_chance(truth: Truth, borrowers: pl.DataFrame, channel: str, hour_of_
     ``hour_of_week`` is local: 0 is Monday 00:00 to 01:00. Averaged over the contact points that
     the logging policy tries; consent and law are not looked at.
     """
-    rows = _rows(truth.borrowers, borrowers, "borrower_id")
+    rows = rows_of(truth.borrowers, borrowers, "borrower_id")
     kind = rows["routine"].replace_strict(p.KINDS, range(len(p.KINDS)), return_dtype=pl.Int64)
     profile = reach.profiles()[kind.to_numpy(), p.CHANNELS.index(channel), hour_of_week]
     return np.asarray(rows[f"chance_{channel}"].to_numpy() * profile)
@@ -124,15 +127,14 @@ def attempt_effect(
     For each row of ``loans`` (column ``loan_id``), ``month`` months after its cut-off, as if its
     balance were still owed in full. It counts payments within 30 days, not talks of settlement.
     """
-    rows = _rows(truth.loans, loans, "loan_id")
+    rows = rows_of(truth.loans, loans, "loan_id")
     chance = contact_chance(truth, rows, channel, hour_of_week)
     age = rows["age_months"].to_numpy() + month
-    market = _cash(truth, rows, month)
+    market = market_cash(truth, rows, month)
     added = effects.brings(channel, age, rows["responsive"].to_numpy(), market)
     own = np.zeros(len(age))
     if channel == "auto_call":
-        fade = effects.fading(rows["age_months"].to_numpy(), np.asarray(month))
-        own = rows["payment_rate"].to_numpy() * fade * market * effects.harm(age)
+        own = own_payments(rows, month, market) * effects.harm(age)
     part = rows["payment_share"].to_numpy() * rows["balance"].to_numpy()
     code = p.CHANNELS.index(channel)
     cost = p.COST_TRY[code] + p.COST_TALK[code] * chance
@@ -141,16 +143,24 @@ def attempt_effect(
 
 def expected_recovery(truth: Truth, loans: pl.DataFrame, horizon: int) -> np.ndarray:
     """Expected cumulative share of the balance at cut-off, ``horizon`` months (1-60) after it."""
-    return _rows(truth.curves, loans, "loan_id")["expected"].arr.get(horizon - 1).to_numpy()
+    return rows_of(truth.curves, loans, "loan_id")["expected"].arr.get(horizon - 1).to_numpy()
 
 
-def _cash(truth: Truth, rows: pl.DataFrame, month: np.ndarray | int) -> np.ndarray:
-    wanted = rows.select("region", month=pl.Series(rows["cohort"].to_numpy() + month))
+def own_payments(loans: pl.DataFrame, month: np.ndarray | int, market: np.ndarray) -> np.ndarray:
+    """Part payments a month that come by themselves, for rows of ``Truth.loans``."""
+    fade = effects.fading(loans["age_months"].to_numpy(), np.asarray(month))
+    return np.asarray(loans["payment_rate"].to_numpy() * fade * market)
+
+
+def market_cash(truth: Truth, loans: pl.DataFrame, month: np.ndarray | int) -> np.ndarray:
+    """Multiple of every cash rate, for rows of ``Truth.loans``, ``month`` months after their cut-off."""
+    wanted = loans.select("region", month=pl.Series(loans["cohort"].to_numpy() + month))
     wanted = wanted.cast({"month": pl.Int64})
     return wanted.join(truth.market, on=["region", "month"], how="left", maintain_order="left")["cash"].to_numpy()
 
 
-def _rows(known: pl.DataFrame, asked: pl.DataFrame, key: str) -> pl.DataFrame:
+def rows_of(known: pl.DataFrame, asked: pl.DataFrame, key: str) -> pl.DataFrame:
+    """The rows of a frame of the truth that ``asked`` names, in its order."""
     found = asked.select(key).join(known, on=key, how="left", maintain_order="left")
     if found.height != asked.height or found[known.columns[-1]].null_count():
         raise ValueError(f"some {key} are not of this world")
