@@ -1,0 +1,117 @@
+"""The clients for asyncio."""
+
+import time
+from asyncio import sleep
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from recoup.client import calls
+from recoup.client.answers import ContactChance, NextContactResponse, PriceResponse, Status
+from recoup.client.calls import Call
+from recoup.client.trial import ENDED, LOOK_S, Trial, opened
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """A connection to one service.
+
+    Parameters
+    ----------
+    url, key : str, optional
+        Taken from the environment if not given.
+    patience : float
+        Seconds that a call may take, all tries and waits together.
+    """
+
+    _VARIABLE: str
+
+    def __init__(self, url: str | None = None, key: str | None = None, *, patience: float = 30.0):
+        self._http = httpx.AsyncClient(**opened(url, self._VARIABLE, key))
+        self._patience = patience
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _ask(self, call: Call[T]) -> T:
+        trial = Trial(call, self._patience)
+        while True:
+            try:
+                response = await self._http.request(call.method, call.path, timeout=trial.timeout(), **call.sent)
+                wait = trial.after(response)
+            except httpx.TransportError as error:
+                wait = trial.after_loss(error)
+            if wait is None:
+                return trial.answer(response)
+            await sleep(wait)
+
+
+class AsyncPricing(AsyncClient):
+    """What loans and tapes are worth. Every method raises `Refused` or `Unreachable` where there is no answer."""
+
+    _VARIABLE = "RECOUP_PRICING_URL"
+
+    async def price(self, loan_ids: Sequence[str], moment: datetime | None = None) -> PriceResponse:
+        """Value up to 1,000 loans by id, as of a moment (with a time zone; now if not given)."""
+        return await self._ask(calls.price(loan_ids, moment))
+
+    async def price_tape(self, tape: Path, source: str = "canonical", assumptions: str | None = None) -> Status:
+        """Give in a tape (CSV or Parquet) to be priced in the background; ``assumptions`` is JSON."""
+        return await self._ask(calls.price_tape(tape, source, assumptions))
+
+    async def task_status(self, task_id: str) -> Status:
+        """Return how far a tape is."""
+        return await self._ask(calls.task_status(task_id))
+
+    async def ended(self, task_id: str, within: float) -> Status:
+        """Wait until a tape has ended, so many seconds at most, and return how far it is then."""
+        end = time.monotonic() + within
+        while (status := await self.task_status(task_id)).state not in ENDED and time.monotonic() < end:
+            await sleep(LOOK_S)
+        return status
+
+    async def cancel_task(self, task_id: str) -> Status:
+        """Stop pricing a tape."""
+        return await self._ask(calls.cancel_task(task_id))
+
+    async def portfolio(self, task_id: str) -> dict[str, Any]:
+        """Return what a priced tape is worth: ``portfolio.json``."""
+        return await self._ask(calls.portfolio(task_id))
+
+    async def prices(self, task_id: str) -> bytes:
+        """Return the prices of a tape's loans: a Parquet file."""
+        return await self._ask(calls.prices(task_id))
+
+    async def rejected(self, task_id: str) -> bytes:
+        """Return the rows of a tape that were not priced, and why: a Parquet file."""
+        return await self._ask(calls.rejected(task_id))
+
+
+class AsyncDispatch(AsyncClient):
+    """Whom an attempt reaches, and which is worth most; raises as `AsyncPricing` does."""
+
+    _VARIABLE = "RECOUP_DISPATCH_URL"
+
+    async def chance(
+        self, loan_id: str, channel: str = "call", point_kind: str = "mobile", moment: datetime | None = None
+    ) -> ContactChance:
+        """Return the chance that an attempt at a moment (now if not given) reaches the debtor in person."""
+        return await self._ask(calls.chance(loan_id, channel, point_kind, moment))
+
+    async def next_contact(self, loan_id: str, moment: datetime | None = None, most: int = 3) -> NextContactResponse:
+        """Return the best lawful attempts in the 24 hours from a moment on (now if not given)."""
+        return await self._ask(calls.next_contact(loan_id, moment, most))

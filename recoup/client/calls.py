@@ -1,0 +1,110 @@
+"""The calls of both services, as data: what is sent, and how its answer is read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from recoup.client.answers import ContactChance, NextContactResponse, PriceResponse, Status
+
+T = TypeVar("T")
+Answer = TypeVar("Answer", bound=BaseModel)
+_MEDIA = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One call.
+
+    Attributes
+    ----------
+    method, path : str
+    read : callable
+        Makes the answer of a response.
+    sent : dict
+        What httpx sends: ``json``, ``content``, ``params``, ``headers``.
+    repeatable : bool
+        Whether it may be sent again when nobody knows if it arrived.
+    """
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    sent: dict[str, Any] = field(default_factory=dict)
+    repeatable: bool = True
+
+
+def price(loan_ids: Sequence[str], moment: datetime | None) -> Call[PriceResponse]:
+    """Return the call that values loans."""
+    return _scored("/price", _model(PriceResponse), loan_ids=list(loan_ids), moment=moment)
+
+
+def chance(loan_id: str, channel: str, point_kind: str, moment: datetime | None) -> Call[ContactChance]:
+    """Return the call that asks for an attempt's chance."""
+    asked = {"loan_id": loan_id, "channel": channel, "point_kind": point_kind, "moment": moment}
+    return _scored("/chance", _model(ContactChance), **asked)
+
+
+def next_contact(loan_id: str, moment: datetime | None, most: int) -> Call[NextContactResponse]:
+    """Return the call that asks for the best lawful attempts."""
+    return _scored("/next_contact", _model(NextContactResponse), loan_id=loan_id, moment=moment, most=most)
+
+
+def price_tape(tape: Path, source: str, assumptions: str | None) -> Call[Status]:
+    """Return the call that gives a tape in.
+
+    Raises
+    ------
+    ValueError
+        When the file is neither CSV nor Parquet by its name.
+    """
+    if tape.suffix not in _MEDIA:
+        raise ValueError(f"{tape.name}: a tape is a file in {' or '.join(_MEDIA)}")
+    sent = {
+        "content": tape.read_bytes(),
+        "headers": {"Content-Type": _MEDIA[tape.suffix]},
+        "params": {"source": source} | ({} if assumptions is None else {"assumptions": assumptions}),
+    }
+    return Call("POST", "/portfolio", _model(Status), sent, repeatable=False)
+
+
+def task_status(task_id: str) -> Call[Status]:
+    """Return the call that asks how far a tape is."""
+    return Call("GET", f"/portfolio/{task_id}", _model(Status))
+
+
+def cancel_task(task_id: str) -> Call[Status]:
+    """Return the call that stops pricing a tape."""
+    return Call("DELETE", f"/portfolio/{task_id}", _model(Status), repeatable=False)
+
+
+def portfolio(task_id: str) -> Call[dict[str, Any]]:
+    """Return the call that asks what a tape is worth."""
+    return Call("GET", f"/portfolio/{task_id}/result", lambda response: response.json())
+
+
+def prices(task_id: str) -> Call[bytes]:
+    """Return the call that asks for the prices of a tape's loans."""
+    return Call("GET", f"/portfolio/{task_id}/prices", lambda response: response.content)
+
+
+def rejected(task_id: str) -> Call[bytes]:
+    """Return the call that asks for the rows of a tape that were not priced."""
+    return Call("GET", f"/portfolio/{task_id}/rejected", lambda response: response.content)
+
+
+def _model(model: type[Answer]) -> Callable[[httpx.Response], Answer]:
+    return lambda response: model.model_validate_json(response.content)
+
+
+def _scored(path: str, read: Callable[[httpx.Response], T], **asked: Any) -> Call[T]:
+    moment = asked.pop("moment")
+    if moment is not None:
+        if moment.tzinfo is None:
+            raise ValueError("a moment needs a time zone: datetime(..., tzinfo=UTC)")
+        asked["moment"] = moment.isoformat()
+    return Call("POST", path, read, {"json": asked})
