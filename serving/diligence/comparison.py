@@ -55,7 +55,7 @@ def compare(package: ModelPackage, frame: pl.DataFrame, outside: dict[str, Any])
     shapes = {row["input"]: shape for row, shape in compared}
     lacking = [row["input"] for row in inputs if abs(row["missing"] - row["missing_in_ours"]) > _LACKING]
     moved = [row["input"] for row in inputs if not row["calendar"] and row["psi"]][:_SHOWN]
-    told = [column for column in columns if not _calendar(column) and column["name"] not in lacking]
+    told = [column for column in columns if not moves_with_calendar(column) and column["name"] not in lacking]
     return {
         "inputs": inputs,
         "shapes": [{"input": name, **shapes[name]} for name in moved],
@@ -92,7 +92,7 @@ def _compared(column: dict[str, Any], ours: pl.DataFrame, frame: pl.DataFrame,
     row = {
         "input": name,
         "about": column["about"],
-        "calendar": _calendar(column),
+        "calendar": moves_with_calendar(column),
         "psi": None,
         "by_chance": None,
         "missing": 1 - len(sides[1]) / frame.height,
@@ -106,7 +106,7 @@ def _compared(column: dict[str, Any], ours: pl.DataFrame, frame: pl.DataFrame,
     return row, {"labels": labels, "ours": expected.tolist(), "tape": found.tolist()}
 
 
-def _calendar(column: dict[str, Any]) -> bool:
+def moves_with_calendar(column: dict[str, Any]) -> bool:
     """Tell inputs that move with the years whatever the loans are: a newer tape has newer ones."""
     return column["view"] in ("public", *OURS) or column["unit"] == "year"
 
