@@ -1,7 +1,8 @@
 """What the services are asked and what they answer."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -22,6 +23,14 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    def subjects(self) -> list[str]:
+        """Return the loans asked about, in order; none where the caller sends the features."""
+        return []
+
+    def among(self, rows: Sequence[int]) -> Self:
+        """Return the request about some of its loans, by their places."""
+        return self
+
 
 def _example(**fields: Any) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [fields]})
@@ -39,6 +48,14 @@ class PriceRequest(Asked):
 
     loan_ids: list[str] = Field(min_length=1, max_length=1000)
     moment: AwareDatetime | None = Field(None, description="as of when; now if not given")
+
+    def subjects(self) -> list[str]:
+        """Return the loans in the order asked."""
+        return self.loan_ids
+
+    def among(self, rows: Sequence[int]) -> Self:
+        """Return the request about some of its loans, by their places."""
+        return self.model_copy(update={"loan_ids": [self.loan_ids[row] for row in rows]})
 
 
 class ReasonCode(BaseModel):
@@ -101,6 +118,11 @@ class PriceResponse(BaseModel):
 
     loans: list[PricedLoan]
 
+    def joined(self, other: Self, own: Sequence[int], others: Sequence[int]) -> Self:
+        """Return one answer of two, whose loans were asked at some places each."""
+        placed = zip([*own, *others], [*self.loans, *other.loans], strict=True)
+        return self.model_copy(update={"loans": [loan for _, loan in sorted(placed, key=lambda found: found[0])]})
+
 
 class ContactRequest(Asked):
     """The attempt whose chance is asked."""
@@ -111,6 +133,10 @@ class ContactRequest(Asked):
     channel: str = Field("call", pattern=f"^({'|'.join(CHANNELS)})$")
     point_kind: str = Field("mobile", pattern=f"^({'|'.join(POINT_KINDS)})$")
     moment: AwareDatetime | None = Field(None, description="when the attempt would be made; now if not given")
+
+    def subjects(self) -> list[str]:
+        """Return the loan."""
+        return [self.loan_id]
 
 
 class ContactChance(Answered):
@@ -130,6 +156,10 @@ class NextContactRequest(Asked):
     loan_id: str
     moment: AwareDatetime | None = Field(None, description="start of the 24 hours looked at; now if not given")
     most: int = Field(3, ge=1, le=20, description="how many slots to offer")
+
+    def subjects(self) -> list[str]:
+        """Return the loan."""
+        return [self.loan_id]
 
 
 class Slot(Answered):

@@ -12,6 +12,7 @@ from typing import Any
 from features.environment import database_url
 from features.errors import RecoupError
 from features.home import Home
+from training.aliases import SCHEMA
 from training.job import Trained
 from training.package import ModelPackage
 
@@ -19,8 +20,8 @@ CHAMPION = "champion"
 FINGERPRINT = "fingerprint"
 """Tag of a version: the fingerprint of the package that was registered."""
 _EXPERIMENT = "recoup"
-_SCHEMA = "mlflow"
-_PACKAGE = "package"
+PACKAGE = "package"
+"""Where a run's artifacts hold the model package."""
 
 
 class NotTrained(RecoupError):
@@ -68,7 +69,7 @@ def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> 
     mlflow.log_params({key: str(value)[:250] for key, value in _parameters(trained).items()})
     mlflow.log_metrics(_metrics(trained))
     mlflow.set_tags({"lake": card.lake, "service": card.service, "code": card.code})
-    mlflow.log_artifacts(str(scratch), _PACKAGE)
+    mlflow.log_artifacts(str(scratch), PACKAGE)
     for plot in plots:
         mlflow.log_artifact(str(plot), "plots")
     needs = [f"catboost=={installed('catboost')}"]
@@ -104,7 +105,7 @@ def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
         )
     except mlflow.exceptions.MlflowException as error:
         raise NotTrained(f"no {name} model {which!r} of {home.root}: run `recoup train {name}` first") from error
-    folder = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_PACKAGE)
+    folder = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=PACKAGE)
     return Registered(name, str(found.version), found.run_id, ModelPackage.load(Path(folder)))
 
 
@@ -160,8 +161,8 @@ def _tracking(home: Home) -> str:
         return f"sqlite:///{home.mlflow / 'mlflow.db'}"
     from features.postgres import engine_url, make_schema
 
-    make_schema(url, _SCHEMA)
-    return engine_url(url, _SCHEMA)
+    make_schema(url, SCHEMA)
+    return engine_url(url, SCHEMA)
 
 
 def _parameters(trained: Trained) -> dict[str, Any]:

@@ -5,21 +5,20 @@ import contextlib
 import gc
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 import anyio
 from anyio import to_thread
 
+from features import home as homes
 from features.errors import RecoupError
-from features.home import Home
-from serving import bento
+from serving.following import Following, MakesAnswers
 from serving.http import problems
-from serving.scoring import CHAMPION
+from serving.lineup import Lineup, Question, Rule
+from serving.shadow import Shadow
 
-if TYPE_CHECKING:
-    from training.package import ModelPackage
-
-Question = TypeVar("Question")
+Asked = TypeVar("Asked", bound=Question)
 Answer = TypeVar("Answer")
 _THREADS = 2  # more would wait for the interpreter's lock, and answer later
 
@@ -32,18 +31,18 @@ class Answers(Protocol):
 
 
 Loaded = TypeVar("Loaded", bound=Answers)
-MakesAnswers = Callable[[Home, "ModelPackage", str, str], Any]
-"""Makes answers of home, model package, the version's label and the role that it plays."""
 
 
 class Loading(Generic[Loaded]):
     """The answers of a service, for as long as it is entered."""
 
     def __init__(self, model: str, answers: MakesAnswers):
-        self._model = model
-        self._answers = answers
-        self._loaded: asyncio.Task[Loaded] | None = None
+        self._rule = Rule.from_environment()
+        self.following: Following[Loaded] = Following(homes.current(), model, answers, self._rule, self._put)
+        self._lineup: Lineup[Loaded] | None = None
+        self._loaded: asyncio.Task[None] | None = None
         self._limiter: anyio.CapacityLimiter | None = None
+        self._shadow = Shadow()
 
     async def __aenter__(self) -> "Loading[Loaded]":
         """Begin to load, in a thread."""
@@ -52,12 +51,13 @@ class Loading(Generic[Loaded]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.following.stop()
         assert self._loaded is not None
         self._loaded.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await self._loaded
 
-    async def ask(self, how: Callable[[Loaded, Question], Answer], question: Question) -> Answer:
+    async def ask(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
         """Answer a question in a thread.
 
         Raises
@@ -65,8 +65,11 @@ class Loading(Generic[Loaded]):
         Problem
             503 while the model is being loaded, or when it cannot be.
         """
-        answers = self._ready()
-        return await to_thread.run_sync(how, answers, question, limiter=self._limiter)
+        lineup = self._ready()
+        answer = await to_thread.run_sync(lineup.answer, how, question, limiter=self._limiter)
+        if lineup.shadow is not None and (shadowed := lineup.shadowed(question)) is not None:
+            self._shadow.offer(partial(how, lineup.shadow, shadowed))
+        return answer
 
     async def check(self) -> None:
         """Refuse unless a question asked now would be answered.
@@ -76,32 +79,37 @@ class Loading(Generic[Loaded]):
         Problem
             503, saying why.
         """
-        answers = self._ready()
+        answers = self._ready().champion
         try:
             await to_thread.run_sync(answers.warm, limiter=self._limiter)
         except RecoupError as error:
             raise problems.busy(str(error), 10) from error
 
-    def _loading(self) -> Loaded:
+    def _loading(self) -> None:
         try:
-            home, package, label = bento.contents()
-            answers: Loaded = self._answers(home, package, label, CHAMPION)
+            first = self.following.begin()
         except Exception:
             logging.getLogger(__name__).exception("the model cannot be loaded")
             raise
         try:
-            answers.warm()
+            first.champion.warm()
         except RecoupError as error:  # an empty online store: not ready yet, and may become so
             logging.getLogger(__name__).warning("not ready: %s", error)
         # full collections over all that was imported would cost an answer hundreds of milliseconds
         gc.collect()
         gc.freeze()
-        return answers
+        self._lineup = first
+        if self._rule.shadow_share:
+            self._shadow.start()
+        if self._rule.alias:
+            self.following.start()
 
-    def _ready(self) -> Loaded:
-        loaded = self._loaded
-        if loaded is None or not loaded.done():
+    def _put(self, lineup: Lineup[Loaded]) -> None:
+        self._lineup = lineup
+
+    def _ready(self) -> Lineup[Loaded]:
+        if self._lineup is not None:
+            return self._lineup
+        if self._loaded is None or not self._loaded.done():
             raise problems.busy("the model is being loaded", 2)
-        if error := loaded.exception():
-            raise problems.busy(f"the model cannot be loaded: {error}", 60)
-        return loaded.result()
+        raise problems.busy(f"the model cannot be loaded: {self._loaded.exception()}", 60)

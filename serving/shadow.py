@@ -1,0 +1,40 @@
+"""A challenger asked beside the answers: scored and journalled, never answered."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import Counter
+
+_WAITING = 64
+SHADOWED = Counter("recoup_shadowed", "Questions to the shadow, by what became of them", ["outcome"])
+
+
+class Shadow:
+    """Asks in one thread, one question after another; what comes in while too many wait is left out."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[Callable[[], Any]] = queue.Queue(_WAITING)
+
+    def start(self) -> None:
+        """Begin to ask, in a thread that ends with the process."""
+        threading.Thread(target=self._run, name="shadow", daemon=True).start()
+
+    def offer(self, ask: Callable[[], Any]) -> None:
+        """Have a question asked when its turn comes; returns at once."""
+        try:
+            self._waiting.put_nowait(ask)
+        except queue.Full:
+            SHADOWED.labels("left_out").inc()
+
+    def _run(self) -> None:
+        while True:
+            ask = self._waiting.get()
+            try:
+                ask()
+                SHADOWED.labels("journalled").inc()
+            except Exception:  # whatever befalls the shadow, the answers go on
+                SHADOWED.labels("failed").inc()
+                logging.getLogger(__name__).exception("the shadow fails")
