@@ -13,7 +13,7 @@ import httpx
 
 from features.errors import RecoupError
 from features.home import Home
-from serving import bento, identity
+from serving import bento, identity, tls
 from training import registry
 
 _START_SECONDS = 90
@@ -24,6 +24,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def address(port: int) -> str:
+    """Return where a service on a port of this machine is."""
+    return f"{'https' if tls.options() else 'http'}://127.0.0.1:{port}"
 
 
 def check_port(port: int) -> None:
@@ -48,7 +53,7 @@ def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:
     Raises
     ------
     RecoupError
-        When the port is taken, or there is no key that anybody could ask with.
+        When the port is taken, there is no key that anybody could ask with, or its certificate is not there.
     """
     identity.require_any(home)
     check_port(port)
@@ -61,7 +66,7 @@ def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "bentoml", "serve", str(bento.path(home, tag)), "--port", str(port)]
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*command, "--host", "127.0.0.1"],
+            [*command, "--host", "127.0.0.1", *tls.options()],
             env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
@@ -74,10 +79,10 @@ def wait_ready(process: subprocess.Popen, port: int, log: Path) -> None:
     RecoupError
         When it ends, or is not ready in time; with the last lines of its log.
     """
-    deadline, why = time.monotonic() + _START_SECONDS, "no answer"
+    deadline, why, trust = time.monotonic() + _START_SECONDS, "no answer", tls.trust()
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2)
+            answer = httpx.get(f"{address(port)}/readyz", timeout=2, verify=trust)
             if answer.status_code == 200:
                 return
             why = answer.json()["detail"]
@@ -95,7 +100,7 @@ def running(home: Home, tag: str, port: int) -> Iterator[str]:
     process = start(home, tag, port, log)
     try:
         wait_ready(process, port, log)
-        yield f"http://127.0.0.1:{port}"
+        yield address(port)
     finally:
         stop(process)
 
@@ -126,7 +131,7 @@ def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]
     try:
         for name, process in processes.items():
             wait_ready(process, ports[name], logs[name])
-            progress(f"{tags[name]} answers on http://127.0.0.1:{ports[name]}; its log is {logs[name]}")
+            progress(f"{tags[name]} answers on {address(ports[name])}; its log is {logs[name]}")
         while all(process.poll() is None for process in processes.values()):
             time.sleep(0.5)
         raise RecoupError("a service ended; see its log")
