@@ -37,9 +37,8 @@ Loaded = TypeVar("Loaded")
 
 @dataclass
 class Refused:
-    """A version that was not let in, why, and when it is tried again (seconds, monotonic)."""
+    """Why a version was not let in, and when it is tried again (seconds, monotonic)."""
 
-    label: str
     why: str
     again_at: float
     wait_s: float
@@ -52,7 +51,7 @@ class Followed:
     Attributes
     ----------
     in_force : dict of str to Named
-        By role.
+        By role; empty until the first version is loaded.
     former : Named, optional
         The champion before; kept loaded.
     seen_at : datetime, optional
@@ -80,11 +79,12 @@ class Following(Generic[Loaded]):
         self._home = home
         self._model = model
         self._make = make
-        self._rule = rule
+        self.rule = rule
         self._put = put
         self._releases = Releases(home, model)
         self._ready: dict[tuple[Named, str], Loaded] = {}
         self._end = threading.Event()
+        self.state = Followed({})
 
     def begin(self) -> Lineup[Loaded]:
         """Return the line-up to begin with: the version last in force, or else the Bento's own.
@@ -94,7 +94,7 @@ class Following(Generic[Loaded]):
         RecoupError
             When neither can be loaded.
         """
-        package, label = self._releases.at_start(self._rule.alias)
+        package, label = self._releases.at_start(self.rule.alias)
         named = Named(label.partition("/")[2], package.fingerprint)
         self._ready[named, CHAMPION] = self._make(self._home, package, label, CHAMPION)
         self.state = Followed({CHAMPION: named})
@@ -112,10 +112,8 @@ class Following(Generic[Loaded]):
         """Look at the registry once, and change the line-up where its aliases say so."""
         try:
             wanted = aliases.read(self._home, self._model)
-            if self._rule.alias not in wanted:
-                raise RecoupError(
-                    f"{self._model} has no alias {self._rule.alias} in the registry: see `recoup promote`"
-                )
+            if self.rule.alias not in wanted:
+                raise RecoupError(f"{self._model} has no alias {self.rule.alias} in the registry: see `recoup promote`")
             self.state.seen_at, self.state.unseen = datetime.now(UTC), ""
             SEEN.set_to_current_time()
         except RecoupError as error:
@@ -128,22 +126,26 @@ class Following(Generic[Loaded]):
         if in_force != self.state.in_force:
             self._change(in_force)
 
+    def label(self, named: Named) -> str:
+        """Return how scores name a version."""
+        return f"{self._model}/{named.version}"
+
     def _run(self) -> None:
         while not self._end.is_set():
             try:
                 self.look()
             except Exception:  # a defect here must not end the following
                 logging.getLogger(__name__).exception("the versions in force stay")
-            self._end.wait(self._rule.every_s)
+            self._end.wait(self.rule.every_s)
 
     def _chosen(self, wanted: dict[str, Named]) -> dict[str, Named]:
         """Return who plays each role now: whom the aliases name, where it could be made ready."""
         in_force = dict(self.state.in_force)
-        champion = wanted.get(self._rule.alias)
+        champion = wanted.get(self.rule.alias)
         if champion is not None and self._prepared(champion, CHAMPION):
             in_force[CHAMPION] = champion
         tried = wanted.get(CHALLENGER_ALIAS)
-        for role, share in ((CHALLENGER, self._rule.challenger_share), (SHADOW, self._rule.shadow_share)):
+        for role, share in ((CHALLENGER, self.rule.challenger_share), (SHADOW, self.rule.shadow_share)):
             if not share or tried is None or tried == in_force[CHAMPION]:
                 in_force.pop(role, None)
             elif self._prepared(tried, role):
@@ -162,11 +164,10 @@ class Following(Generic[Loaded]):
             answers = self._make(self._home, package, label, role)
             answers.warm()
         except Exception as error:  # whatever is wrong with a new version, the old one answers on
-            label = f"{self._model}/{named.version}"
-            logging.getLogger(__name__).exception("%s is refused, the old version stays", label)
+            logging.getLogger(__name__).exception("%s is refused, the old version stays", self.label(named))
             wait_s = min(2 * refused.wait_s, _AGAIN_AT_MOST_S) if refused else _AGAIN_S
-            self.state.refused[named] = Refused(label, str(error), time.monotonic() + wait_s, wait_s)
-            REFUSALS.labels(label).inc()
+            self.state.refused[named] = Refused(str(error), time.monotonic() + wait_s, wait_s)
+            REFUSALS.labels(self.label(named)).inc()
             return False
         self._ready[named, role] = answers
         self.state.refused.pop(named, None)
@@ -179,10 +180,10 @@ class Following(Generic[Loaded]):
         self._put(self._lineup())
         for role in (CHAMPION, CHALLENGER, SHADOW):
             if in_force.get(role) != before.get(role):
-                label = f"{self._model}/{in_force[role].version}" if role in in_force else "none"
+                label = self.label(in_force[role]) if role in in_force else "none"
                 CHANGES.labels(role, label).inc()
                 logging.getLogger(__name__).warning("%s is %s now", role, label)
-        named = {self._rule.alias: in_force[CHAMPION]}
+        named = {self.rule.alias: in_force[CHAMPION]}
         if tried := in_force.get(CHALLENGER) or in_force.get(SHADOW):
             named[CHALLENGER_ALIAS] = tried
         try:
@@ -198,5 +199,5 @@ class Following(Generic[Loaded]):
         playing = {role: self._ready[named, role] for role, named in self.state.in_force.items()}
         return Lineup(
             self._model, playing[CHAMPION], playing.get(CHALLENGER), playing.get(SHADOW),
-            self._rule.challenger_share, self._rule.shadow_share,
+            self.rule.challenger_share, self.rule.shadow_share,
         )  # fmt: skip

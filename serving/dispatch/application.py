@@ -2,6 +2,7 @@
 
 from serving.dispatch.answers import Contacting
 from serving.http.app import Service
+from serving.http.models import MODELS
 from serving.http.scored import scored
 from serving.schemas import ContactChance, ContactRequest, NextContactRequest, NextContactResponse
 
@@ -20,5 +21,6 @@ SERVICE = Service(
             NextContactRequest, NextContactResponse, Contacting.next_contact, "#/loan_id",
             {409: "the loan is not charged off yet, or no case any more"},
         ),
+        MODELS,
     ),
 )  # fmt: skip

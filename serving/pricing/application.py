@@ -2,6 +2,7 @@
 
 from features import home as homes
 from serving.http.app import Service
+from serving.http.models import MODELS
 from serving.http.scored import scored
 from serving.pricing.answers import Pricing
 from serving.pricing.runner import Runner
@@ -19,6 +20,7 @@ SERVICE = Service(
             PriceRequest, PriceResponse, Pricing.price, "#/loan_ids/{row}",
         ),
         *TAPE_OPERATIONS,
+        MODELS,
     ),
     beside=lambda: Runner(homes.current()),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """One tape priced in a process of its own: ``python -m serving.pricing.task TASK_FOLDER``.
 
-The model is the Bento's own. The process ends with the service that started it.
+The model is the one that the service answers by. The process ends with the service that started it.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from features import home as homes
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import locked, replace
@@ -57,13 +58,15 @@ def sha256(path: Path) -> str:
 
 
 def _price(folder: Path) -> str:
-    """Price a task's tape by the Bento's own model, journal it, and give the decision id."""
+    """Price a task's tape by the model in force, journal it, and give the decision id."""
     from features.lake import Lake
-    from serving import bento
     from serving.journal import Journal
+    from serving.lineup import Rule
+    from serving.releases import Releases
     from training.registry import Registered
 
-    home, package, label = bento.contents()
+    home = homes.current()
+    package, label = Releases(home, "recovery").at_start(Rule.from_environment().alias)
     name, version = label.split("/")
     told: list[str] = []
 
