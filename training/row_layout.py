@@ -99,7 +99,8 @@ def _answers(quantiser: Quantiser, levels: Levels) -> tuple[dict[int, dict[str, 
     }
     bins = quantiser.bins(pl.DataFrame(columns))
     known: dict[int, dict[str, Singles]] = {}
-    first_answer, end = {}, len(names)
+    first_answer: dict[int, int] = {}
+    end = len(names)
     for place in (names.index(name) for name in names if name in levels):
         numbers = [n for n, plane in enumerate(quantiser.planes) if plane.feature == place]
         if numbers:

@@ -1,7 +1,7 @@
 """A model package as a service needs it: one row at a time, without CatBoost.
 
 ``rows.npz`` and ``card.json`` of a package are all that is read. Scores, contributions and base have the
-bits of `ModelPackage.explain`; curve and interval those of `ModelPackage.appraise`.
+bits of `ModelPackage.explain`; curve and interval are those of `ModelPackage.appraise` within 1e-12.
 """
 
 import json
@@ -93,7 +93,7 @@ class RowModel:
         contributions, raw = self.trees.explain(leaves)
         curve = self._curve(raw, leaves)
         score, average = curve[-1:], self.average[-1:]
-        contributions *= chord(self.card.link, raw - self.base, score, self._base, average)
+        contributions *= chord(self.card.link, np.array([raw - self.base]), score, self._base, average)
         gap = abs(self._base.item() + contributions.sum() - score.item())
         if not gap <= 1e-9:
             raise ArithmeticError(f"contributions miss the score by {gap:.3g}")

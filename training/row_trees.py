@@ -87,8 +87,8 @@ class RowTrees:
         """Return contributions to the raw score, shape (features,), and the raw score."""
         terms = self.table.take(self.first_leaf + leaves, axis=0)
         # one after the other, in the order of the trees
-        sums = np.bincount(self._columns, terms.ravel(), self.features + 1)
-        return sums[:-1], self.bias + sums[-1]
+        sums: Floats = np.bincount(self._columns, terms.ravel(), self.features + 1)
+        return sums[:-1], self.bias + float(sums[-1])
 
     def over(self, leaves: Ints) -> Floats:
         """Return the raw scores as the replaced input takes its values, shape (k,)."""
@@ -97,7 +97,8 @@ class RowTrees:
         if len(self.moved):
             others = (leaves[self.moved] & self.kept)[:, None] | self.answers
             terms[self.moved] = self._values.take(self.first_leaf[self.moved, None] + others)
-        return np.bincount(self._values_of_terms, terms.ravel()) + self.bias
+        sums: Floats = np.bincount(self._values_of_terms, terms.ravel())
+        return sums + self.bias
 
     def arrays(self, prefix: str) -> dict[str, Any]:
         """Return what `of_arrays` takes, each under a name that begins with ``prefix``."""
@@ -110,7 +111,7 @@ class RowTrees:
     @classmethod
     def of_arrays(cls, stored: Mapping[str, NDArray[Any]], prefix: str) -> "RowTrees":
         """Read what `arrays` gave."""
-        plain = {name: stored[f"{prefix}{name}"] for name in _PLAIN}
+        plain: dict[str, Any] = {name: stored[f"{prefix}{name}"] for name in _PLAIN}
         places = [name.rpartition("_")[2] for name in stored if name.startswith(f"{prefix}texts_")]
         levels = {
             int(place): dict(
