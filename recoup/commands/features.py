@@ -52,3 +52,19 @@ def materialize(until: Day = None) -> None:
     door.refresh()
     say("online store")
     door.materialize(day_end(until) or datetime.now(UTC))
+
+
+@app.command()
+def backup(file: Path) -> None:
+    """Write the home to a new tar file, while it is in use."""
+    from features.backup import backup as write
+
+    print(f"{write(homes.current(), file):,} files of {homes.current().root} are in {file}")
+
+
+@app.command()
+def restore(file: Path) -> None:
+    """Unpack a backup to where the home was."""
+    from features.backup import restore as unpack
+
+    print(f"{unpack(homes.current(), file):,} files are in {homes.current().root} again")
