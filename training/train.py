@@ -37,7 +37,7 @@ def train(name: str, home: Home, *, source: str | None = None, as_of: datetime |
     -------
     trained : Trained
     registered : Registered
-        The version that now has the alias ``champion``.
+        Its version; in force when none was before (see `training.registry.promote`).
     """
     with registry.started(home, name) as run_id, tempfile.TemporaryDirectory() as scratch:
         trained = job.run(

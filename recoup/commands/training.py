@@ -47,8 +47,12 @@ def promote(
     model: str,
     version: str,
     alias: Annotated[str, typer.Option(help="champion answers, challenger is tried beside it")] = "champion",
+    approver: Annotated[str | None, typer.Option(help="who signs for a champion without a green pack")] = None,
+    reason: Annotated[str, typer.Option(help="why, beside --approver")] = "",
 ) -> None:
     """Move an alias of a model to a version; services that follow the alias change to it."""
     from training import registry
+    from training.approval import Approver
 
-    print(f"{alias} is {registry.promote(homes.current(), model, version, alias).label}")
+    signed = Approver(approver, reason) if approver is not None else None
+    print(f"{alias} is {registry.promote(homes.current(), model, version, alias, signed).label}")
