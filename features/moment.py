@@ -4,8 +4,8 @@ A mart stores instants; only a question at a moment makes an age of them. Each f
 one definition of its features: Feast calls it as an on-demand view, and the door to Feast calls it
 on whole columns.
 
-Columns are sequences of equal length; ``moment`` is in seconds since 1970, UTC. Unknown is NaN
-among numbers and ``missing`` among categories.
+Columns are sequences of equal length, or single values for one row; ``moment`` is in seconds since 1970,
+UTC. Unknown is NaN among numbers and ``missing`` among categories.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ import numpy as np
 from features.feeds.contacts import CHANNELS
 from features.marts.columns import MISSING, Feature
 
-Columns = Mapping[str, Sequence[Any] | np.ndarray]
+Columns = Mapping[str, Sequence[Any] | np.ndarray | float]
 
 _DAY = 86_400.0
 _MONTH = 365.25 / 12 * _DAY
@@ -143,7 +143,7 @@ def _age(now: np.ndarray, birth_year: np.ndarray) -> np.ndarray:
 
 def _chosen(channels: np.ndarray, prefix: str, x: dict[str, np.ndarray]) -> np.ndarray:
     """Pick, row by row, the counter of the row's own channel."""
-    picked = np.full(len(channels), np.nan)
+    picked = np.full(channels.shape, np.nan)
     for name in CHANNELS:
         picked = np.where(channels == name, x[prefix + name], picked)
     return picked
@@ -151,8 +151,8 @@ def _chosen(channels: np.ndarray, prefix: str, x: dict[str, np.ndarray]) -> np.n
 
 def _local_calendar(now: np.ndarray, zones: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return hour, weekday, day and month on the clock and calendar of each row's zone."""
-    local = np.full(len(now), np.nan)
-    for zone in set(zones):
+    local = np.full(now.shape, np.nan)
+    for zone in set(zones.ravel().tolist()):
         rows = (zones == zone) & np.isfinite(now)
         if zone is not None and zone != MISSING and rows.any():
             local[rows] = now[rows] + _offsets(now[rows], zone)

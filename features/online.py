@@ -145,7 +145,7 @@ class _Found:
             stamps = read.event.tolist()
             for row, place in enumerate(range(count) if index is None else index):
                 if read.found[place]:
-                    known_at[row][view] = _iso(stamps[place] // 1_000_000)
+                    known_at[row][view] = iso(stamps[place] // 1_000_000)
         return known_at
 
 
@@ -201,5 +201,6 @@ def _stale(sight: Reading, views: Mapping[str, Any], now: float) -> dict[str, st
 
 
 @lru_cache(maxsize=65_536)
-def _iso(seconds: int) -> str:
+def iso(seconds: int) -> str:
+    """Return seconds since 1970 as ISO 8601, UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()

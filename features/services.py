@@ -1,5 +1,6 @@
 """What a service's model inputs are, in order, and the stored features that they are made of."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -41,8 +42,13 @@ def columns(service: str) -> tuple[ServiceColumn, ...]:
 @cache
 def stored(service: str) -> dict[str, tuple[str, ...]]:
     """Return, view by view, the stored features that a service's inputs are made of."""
+    return made_of(SERVICES[service])
+
+
+def made_of(inputs: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return, view by view, the stored features that some inputs, view by view, are made of."""
     needed: dict[str, dict[str, None]] = {}
-    for view, names in SERVICES[service].items():
+    for view, names in inputs.items():
         parts = ON_DEMAND[view][2] if view in ON_DEMAND else {view: names}
         for part, features in parts.items():
             needed.setdefault(part, {}).update(dict.fromkeys(features))

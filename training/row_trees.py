@@ -87,7 +87,7 @@ class RowTrees:
         """Return contributions to the raw score, shape (features,), and the raw score."""
         terms = self.table.take(self.first_leaf + leaves, axis=0)
         # one after the other, in the order of the trees
-        sums: Floats = np.bincount(self._columns, terms.ravel(), self.features + 1)
+        sums = np.bincount(self._columns, terms.ravel(), self.features + 1).astype(np.float64, copy=False)
         return sums[:-1], self.bias + float(sums[-1])
 
     def over(self, leaves: Ints) -> Floats:
@@ -97,7 +97,7 @@ class RowTrees:
         if len(self.moved):
             others = (leaves[self.moved] & self.kept)[:, None] | self.answers
             terms[self.moved] = self._values.take(self.first_leaf[self.moved, None] + others)
-        sums: Floats = np.bincount(self._values_of_terms, terms.ravel())
+        sums = np.bincount(self._values_of_terms, terms.ravel()).astype(np.float64, copy=False)
         return sums + self.bias
 
     def arrays(self, prefix: str) -> dict[str, Any]:

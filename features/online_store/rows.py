@@ -51,6 +51,11 @@ class Layout:
         return head.tobytes() + _PART.join([_NO_TEXT] * len(self.categories))
 
     @cached_property
+    def mark(self) -> bytes:
+        """The bytes that a row of this layout begins with."""
+        return self.fingerprint.to_bytes(8, "little")
+
+    @cached_property
     def number_places(self) -> dict[str, int]:
         """Each number's place among the numbers."""
         return {name: place for place, name in enumerate(self.numbers)}
@@ -95,6 +100,48 @@ class Columns:
         texts = self.texts[self.layout.category_places[name]]
         meanings = {text: None if text == _NO_TEXT else text.decode() for text in set(texts)}
         return [meanings[text] for text in texts]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One packed row, taken apart.
+
+    Attributes
+    ----------
+    found : bool
+        Whether there is one; where not, all else is null.
+    event : int
+        Microseconds since 1970, UTC; `NEVER` where there is none.
+    numbers : bytes
+        Float64, little-endian, in the layout's order.
+    texts : list of str or None
+        The categories in the layout's order, None where null.
+    """
+
+    found: bool
+    event: int
+    numbers: bytes
+    texts: list[str | None]
+
+
+def unpack_one(layout: Layout, row: bytes | None) -> Row:
+    """Take one packed row apart; None is a row that there is not.
+
+    Raises
+    ------
+    RecoupError
+        When it was packed by another layout.
+    """
+    whole, size = layout.nothing if row is None else row, layout.head.itemsize
+    if whole[:8] != layout.mark:
+        raise _other_layout()
+    texts = whole[size:].split(_PART) if layout.categories else []
+    return Row(
+        row is not None,
+        int.from_bytes(whole[8:16], "little", signed=True),
+        whole[24:size],
+        [None if text == _NO_TEXT else text.decode() for text in texts],
+    )
 
 
 def is_null(numbers: np.ndarray) -> np.ndarray:
@@ -157,12 +204,16 @@ def unpack(layout: Layout, rows: Sequence[bytes | None]) -> Columns:
     whole = [layout.nothing if row is None else row for row in rows]
     heads = np.frombuffer(b"".join([row[:size] for row in whole]), layout.head)
     if (heads["layout"] != layout.fingerprint).any():
-        raise RecoupError(
-            "the online store holds rows of other feature definitions: run `recoup materialize` to write them anew"
-        )
+        raise _other_layout()
     texts = list(zip(*[row[size:].split(_PART) for row in whole], strict=True)) if layout.categories else []
     found = [row is not None for row in rows]
     return Columns(layout, found, heads["event"], heads["created"], heads["numbers"], texts)
+
+
+def _other_layout() -> RecoupError:
+    return RecoupError(
+        "the online store holds rows of other feature definitions: run `recoup materialize` to write them anew"
+    )
 
 
 def _microseconds(stamps: pa.ChunkedArray) -> np.ndarray:
