@@ -1,10 +1,13 @@
 """MLflow on SQLite or PostgreSQL: every training run with its evidence, every model version, and the alias in force."""
 
 import contextlib
+import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 from features.environment import database_url
 from features.errors import RecoupError
 from features.home import Home
+from training import approval
 from training.aliases import SCHEMA
 from training.job import Trained
 from training.package import ModelPackage
@@ -22,6 +26,11 @@ FINGERPRINT = "fingerprint"
 _EXPERIMENT = "recoup"
 PACKAGE = "package"
 """Where a run's artifacts hold the model package."""
+_PACK = "validation"
+_PACK_DIGEST = "validation.sha256"
+_EXCEPTIONS = "exceptions"
+"""Tag of a version: who put it in force without a green pack, why, and what it lacked (JSON)."""
+_FIRST = "none was in force: the first version of a home serves before it is validated"
 
 
 class NotTrained(RecoupError):
@@ -52,7 +61,7 @@ def started(home: Home, name: str) -> Iterator[str]:
 
 
 def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> Registered:
-    """Log a job's evidence to the open run, register the model, and put it in force.
+    """Log a job's evidence to the open run and register the model; put it in force if none is yet.
 
     Parameters
     ----------
@@ -77,8 +86,11 @@ def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> 
     run_id = mlflow.active_run().info.run_id
     tags = {"service": card.service, FINGERPRINT: trained.package.fingerprint}
     found = mlflow.register_model(logged.model_uri, card.name, tags=tags)
-    mlflow.MlflowClient().set_registered_model_alias(card.name, CHAMPION, found.version)
-    return Registered(card.name, str(found.version), run_id, trained.package)
+    registered = Registered(card.name, str(found.version), run_id, trained.package)
+    client = mlflow.MlflowClient()
+    if CHAMPION not in client.get_registered_model(card.name).aliases:
+        _put_in_force(client, registered, approval.Approver(os.environ.get("USER") or f"uid {os.getuid()}", _FIRST))
+    return registered
 
 
 def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
@@ -109,7 +121,9 @@ def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
     return Registered(name, str(found.version), found.run_id, ModelPackage.load(Path(folder)))
 
 
-def promote(home: Home, name: str, version: str, alias: str = CHAMPION) -> Registered:
+def promote(
+    home: Home, name: str, version: str, alias: str = CHAMPION, approver: approval.Approver | None = None
+) -> Registered:
     """Move an alias to a version; services that follow it serve that version from then on.
 
     Parameters
@@ -120,18 +134,69 @@ def promote(home: Home, name: str, version: str, alias: str = CHAMPION) -> Regis
     version : str
         A version number, or an alias whose version it shall be.
     alias : str
-        The alias to move.
+        The alias to move. Only `CHAMPION` puts a version in force, and asks for a green model-risk pack.
+    approver : Approver, optional
+        Who signs an exception when the pack is not green; it is recorded with the version.
 
     Raises
     ------
     NotTrained
         When there is no such version.
+    NotApproved
+        When it may not be put in force, and nobody signs.
     RecoupError
         When its package is not usable.
     """
     found = load(home, name, version)
-    _mlflow(home).MlflowClient().set_registered_model_alias(name, alias, found.version)
+    client = _mlflow(home).MlflowClient()
+    if alias == CHAMPION:
+        _put_in_force(client, found, approver)
+    else:
+        client.set_registered_model_alias(name, alias, found.version)
     return found
+
+
+def keep_pack(home: Home, registered: Registered, folder: Path) -> None:
+    """Keep the files of a version's model-risk pack with its run, and their digest with the version."""
+    client = _mlflow(home).MlflowClient()
+    client.log_artifacts(registered.run_id, str(folder), _PACK)
+    told = approval.digest((folder / approval.PACK).read_bytes())
+    client.set_model_version_tag(registered.name, registered.version, _PACK_DIGEST, told)
+
+
+def pack(home: Home, registered: Registered) -> bytes | None:
+    """Return the content of a version's `approval.PACK`; nothing when it was never validated."""
+    return _pack(_mlflow(home).MlflowClient(), registered)
+
+
+def exceptions(home: Home, registered: Registered) -> list[dict[str, Any]]:
+    """Return the exceptions under which a version was put in force, the oldest first."""
+    held = _mlflow(home).MlflowClient().get_model_version(registered.name, registered.version)
+    return json.loads(held.tags.get(_EXCEPTIONS, "[]"))
+
+
+def _put_in_force(client: Any, registered: Registered, approver: approval.Approver | None) -> None:
+    held = client.get_model_version(registered.name, registered.version)
+    made_at = datetime.fromtimestamp(held.creation_timestamp / 1000, UTC)
+    sha256, fingerprint = held.tags.get(_PACK_DIGEST), registered.package.fingerprint
+    lacking = approval.lacking(_pack(client, registered), sha256, registered.label, fingerprint, made_at)
+    if lacking and approver is None:
+        raise approval.NotApproved(
+            f"{registered.label} cannot be put in force: {'; '.join(lacking)}. "
+            "Mend it, or have an exception signed: --approver NAME --reason WHY"
+        )
+    if lacking and approver is not None:
+        signed = [*json.loads(held.tags.get(_EXCEPTIONS, "[]")), approver.exception(lacking)]
+        client.set_model_version_tag(registered.name, registered.version, _EXCEPTIONS, json.dumps(signed))
+    client.set_registered_model_alias(registered.name, CHAMPION, registered.version)
+
+
+def _pack(client: Any, registered: Registered) -> bytes | None:
+    path = f"{_PACK}/{approval.PACK}"
+    if path not in {file.path for file in client.list_artifacts(registered.run_id, _PACK)}:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        return Path(client.download_artifacts(registered.run_id, path, scratch)).read_bytes()
 
 
 def _mlflow(home: Home) -> Any:
