@@ -116,6 +116,7 @@ def _ingest(home: Home, world: Path, progress: Progress) -> None:
 
 def _train(home: Home, name: str, seed: int, progress: Progress) -> Any:
     from training import registry
+    from training.approval import Approver
     from training.revision import code_revision
     from training.train import train
 
@@ -133,7 +134,7 @@ def _train(home: Home, name: str, seed: int, progress: Progress) -> Any:
         name, home, as_of=TRAINED_AS_OF, trials=TRIALS, seed=seed,
         progress=lambda line: progress(f"{name}: {line}"),
     )  # fmt: skip
-    return version
+    return registry.promote(home, name, version.version, approver=Approver("the demo", "simulated loans, nobody's"))
 
 
 def _materialize(home: Home, progress: Progress) -> None:
