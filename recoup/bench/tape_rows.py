@@ -12,7 +12,8 @@ from features.home import Home
 from features.lake import Lake
 from features.world import simulate
 from recoup.bench.pairs import ratio
-from serving.pricing import tape, valuation
+from serving.pricing import offer, valuation
+from serving.pricing.prices import prices
 from training.job import Progress
 from training.train import train
 
@@ -23,7 +24,7 @@ _TAPE_LOANS = 1_000_000
 def measure(progress: Progress) -> dict[str, float]:
     """Return our time over the peer's for the same loans and model, with both sides' seconds.
 
-    Ours is `serving.pricing.tape.prices`: from the frame of model inputs to the table of prices. It tells
+    Ours is `serving.pricing.prices.prices`: from the frame of model inputs to the table of prices. It tells
     the loans outside the population; scores every loan at every horizon; gives its interval at each, its
     three reasons in exact contributions to recovery, net present value and price; and puts all that into
     the columns of ``prices.parquet``. Reading the tape, building the frame, the portfolio's scenarios and
@@ -33,20 +34,20 @@ def measure(progress: Progress) -> dict[str, float]:
     """
     os.environ.setdefault("RECOUP_TOKEN_KEY", "a key of the bench's own")
     with tempfile.TemporaryDirectory() as folder:
-        offer = _offer(Path(folder), progress)
-    package, given = offer.champion.package, valuation.assumptions()
-    progress(f"prices of {offer.frame.height:,} loans by {package.model.tree_count_} trees")
-    ready = package.pool(offer.frame)
-    return ratio(lambda: tape.prices(offer, given), lambda: package.model.predict(ready, thread_count=2))
+        offered = _offer(Path(folder), progress)
+    package, given = offered.champion.package, valuation.assumptions()
+    progress(f"prices of {offered.frame.height:,} loans by {package.model.tree_count_} trees")
+    ready = package.pool(offered.frame)
+    return ratio(lambda: prices(offered, given), lambda: package.model.predict(ready, thread_count=2))
 
 
-def _offer(folder: Path, progress: Progress) -> tape.Offer:
+def _offer(folder: Path, progress: Progress) -> offer.Offer:
     progress(f"a model of a book of {_BOOK_LOANS:,} loans")
     world, home = simulate(_BOOK_LOANS, 1, folder / "world"), Home(folder / "home")
     for feed, path in world.feeds.items():
         Lake(home).ingest(path, "canonical", feed)
     train("recovery", home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=1)
-    small = tape.read(home, folder / "world" / "tape.csv", "canonical", progress)
+    small = offer.read(home, folder / "world" / "tape.csv", "canonical", progress)
     times = -(-_TAPE_LOANS // small.frame.height)
     loans, frame = (pl.concat([table] * times).head(_TAPE_LOANS).rechunk() for table in (small.loans, small.frame))
     return replace(small, loans=loans, frame=frame, collateral=None)

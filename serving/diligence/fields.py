@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from features.feeds import FEEDS
-from serving.pricing.tape import Offer
+from serving.pricing.offer import Offer
 
 _COMPONENTS = pl.sum_horizontal("principal_balance", "interest_balance", "fee_balance")
 _LEFT_ASIDE = ("is not in default", "nothing is owed")

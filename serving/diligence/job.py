@@ -12,6 +12,7 @@ from serving.diligence import comparison, concentration, drivers, fields, lineag
 from serving.diligence.findings import findings
 from serving.diligence.page import render
 from serving.diligence.subject import Subject, by_currency
+from serving.pricing import offer as offers
 from serving.pricing import tape
 from serving.pricing.valuation import Assumptions
 from training.job import Progress
@@ -55,7 +56,7 @@ def diligence(home: Home, path: Path, source: str, out: Path, given: Assumptions
     RecoupError
         When the tape cannot be read, nothing in it can be priced, or no model is trained.
     """
-    offer = tape.read(home, path, source, progress)
+    offer = offers.read(home, path, source, progress)
     priced = tape.value(offer, out, given)
     door, package = FeatureDoor(home), offer.champion.package
     rests_on = {feed: lineage.inputs_by_field(door, package, feed) for feed in ("loans", "borrowers")}

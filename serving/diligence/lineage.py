@@ -60,14 +60,6 @@ def unknown_in(frame: pl.DataFrame, package: ModelPackage) -> pl.DataFrame:
     )
 
 
-def without(frame: pl.DataFrame, names: set[str], package: ModelPackage) -> pl.DataFrame:
-    """Return model inputs with some of them made unknown."""
-    kinds = {column["name"]: column["kind"] for column in package.card.columns}
-    return frame.with_columns(
-        pl.lit(MISSING if kinds[name] == "category" else None, frame.schema[name]).alias(name) for name in names
-    )
-
-
 def _probes(feed: str, left_out: list[str]) -> pl.DataFrame:
     """Return a row for each field left out (none for the empty name), each of a debtor of its own."""
     columns = FEEDS[feed].SCHEMA.columns

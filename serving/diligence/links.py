@@ -9,7 +9,7 @@ import polars as pl
 
 from features.lake import Lake
 from serving.diligence.fields import problems_of
-from serving.pricing.tape import Offer
+from serving.pricing.offer import Offer
 
 _SHOWN = 10
 _ONE_LOAN = ("currency", "borrower_id", "originated_on", "original_amount", "product")

@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from features.feeds import FEEDS
-from serving.diligence.lineage import unknown_in, without
+from serving.diligence.lineage import unknown_in
 from serving.diligence.subject import Subject
+from serving.pricing.absence import without
 
 _ROWS = 4_000
 _FEWEST = 100

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from serving.diligence.spread import Luck, Spread
-from serving.pricing.tape import Offer, PricedTape
+from serving.pricing.offer import Offer
+from serving.pricing.tape import PricedTape
 from serving.pricing.valuation import Valued
 from training.package import ModelPackage
 

@@ -5,6 +5,7 @@ are on offer, tells no loan from another: it is the tape that lies outside the p
 certainty is lost with it is asked of the training population, priced with the input and without.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,6 @@ from serving.pricing.population import Population
 from training.outlook import Outlook
 from training.package import ModelPackage
 
-_COMPARED_ROWS = 2_000
 _HELD = 0.95
 """Share of the ends of the population's intervals, priced with the inputs, that the widened ones reach."""
 
@@ -41,13 +41,11 @@ class Absence:
         names = tuple(name for name, held in population.known.items() if _is_absent(population, held, frame[name]))
         if not names:
             return cls(names)
-        seen = package.reference.head(_COMPARED_ROWS)
-        blind = seen.with_columns(_unknown(seen[name]).alias(name) for name in names)
-        with_them, without = package.outlook(seen), package.outlook(blind)
+        with_them, blind = population.outlook, package.outlook(without(population.seen, names, package))
         return cls(
             names,
-            fall=min(1.0, float(np.quantile(_ratio(with_them.lower, without.lower), 1 - _HELD))),
-            rise=max(1.0, float(np.quantile(_ratio(with_them.upper, without.upper), _HELD))),
+            fall=min(1.0, float(np.quantile(_ratio(with_them.lower, blind.lower), 1 - _HELD))),
+            rise=max(1.0, float(np.quantile(_ratio(with_them.upper, blind.upper), _HELD))),
         )
 
     def left_out(self, population: Population) -> Population:
@@ -80,15 +78,19 @@ class Absence:
         ]
 
 
+def without(frame: pl.DataFrame, names: Iterable[str], package: ModelPackage) -> pl.DataFrame:
+    """Return model inputs with some of them made unknown."""
+    kinds = {column["name"]: column["kind"] for column in package.card.columns}
+    return frame.with_columns(
+        pl.lit(MISSING if kinds[name] == "category" else None, frame.schema[name]).alias(name) for name in names
+    )
+
+
 def _is_absent(population: Population, held: list[object], values: pl.Series) -> bool:
     """Tell whether an input is unknown of all loans and was known of every loan in training."""
     if values.dtype.is_numeric():
         return values.name in population.always and values.null_count() == len(values)
     return MISSING not in held and bool((values == MISSING).all())
-
-
-def _unknown(values: pl.Series) -> pl.Expr:
-    return pl.lit(None, pl.Float64) if values.dtype.is_numeric() else pl.lit(MISSING)
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ lies further outside.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,14 +83,16 @@ class Population:
         all loans alike, years, the market and the book's own history, is not.
     always : frozenset of str
         Inputs that were never unknown in training.
-    lower, upper : ndarray, shape (k,)
-        At each horizon, what nearly all intervals of the population lie between.
+    seen : polars.DataFrame
+        Model inputs of some of its loans.
+    outlook : Outlook
+        Theirs.
     """
 
     known: dict[str, list[Any]]
     always: frozenset[str]
-    lower: np.ndarray
-    upper: np.ndarray
+    seen: pl.DataFrame
+    outlook: Outlook
 
     @classmethod
     def of(cls, package: ModelPackage) -> "Population":
@@ -100,11 +103,19 @@ class Population:
             if column["view"] in ("public", *OURS) or column["unit"] == "year" or column["name"] == "horizon_months"
         }
         known = {name: held for name, held in package.card.population.items() if name not in moving and held}
-        reference = package.reference.head(_COMPARED_ROWS)
         always = frozenset(name for name in known if package.reference[name].null_count() == 0)
-        outlook = package.outlook(reference)
-        lower = np.quantile(outlook.lower, 1 - _ORDINARY, axis=0)
-        return cls(known, always, lower, np.quantile(outlook.upper, _ORDINARY, axis=0))
+        seen = package.reference.head(_COMPARED_ROWS)
+        return cls(known, always, seen, package.outlook(seen))
+
+    @cached_property
+    def lower(self) -> np.ndarray:
+        """What nearly all intervals of the population lie above at each horizon, shape (k,)."""
+        return np.quantile(self.outlook.lower, 1 - _ORDINARY, axis=0)
+
+    @cached_property
+    def upper(self) -> np.ndarray:
+        """What nearly all intervals of the population lie below at each horizon, shape (k,)."""
+        return np.quantile(self.outlook.upper, _ORDINARY, axis=0)
 
     def outside(self, frame: pl.DataFrame) -> Outside:
         """Return what is strange about loans.
@@ -132,16 +143,16 @@ class Population:
         ordered = sorted(by_column.items(), key=lambda item: item[1]["loans"], reverse=True)
         return Outside(texts.column(), distance, dict(ordered))
 
-    def widened(self, outlook: Outlook, outside: Outside) -> Outlook:
+    def widened(self, outlook: Outlook, distance: np.ndarray) -> Outlook:
         """Return an outlook whose intervals are wider for the loans outside, the others as they were.
 
-        With ``d`` the distance outside, the part ``d / (1 + d)`` of what lies between the widest ordinary
+        With ``d`` the `Outside.distance` of a loan, the part ``d / (1 + d)`` of what lies between the widest ordinary
         interval and [0, 1] is added to the union of that interval and the loan's own.
         """
-        rows = np.flatnonzero(outside.distance)
+        rows = np.flatnonzero(distance)
         if not len(rows):
             return outlook
-        doubt = (outside.distance[rows] / (1 + outside.distance[rows]))[:, None]
+        doubt = (distance[rows] / (1 + distance[rows]))[:, None]
         lower, upper = outlook.lower.copy(), outlook.upper.copy()
         lower[rows] = np.minimum(lower[rows], self.lower) * (1 - doubt)
         widest = np.maximum(upper[rows], self.upper)

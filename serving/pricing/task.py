@@ -40,13 +40,14 @@ def main(folder: Path) -> None:
 
 def priced(home: Home, folder: Path, champion: "Registered", out: Path, tell: "Progress") -> "PricedTape":
     """Price the tape of a task's folder as it was asked."""
+    from serving.pricing import offer as offers
     from serving.pricing import tape, valuation
 
     asked = Asked.model_validate_json((folder / "asked.json").read_bytes())
     given = valuation.assumptions()
     if asked.assumptions is not None:
         given = valuation.Assumptions.model_validate_json(asked.assumptions)
-    offer = tape.read(home, folder / asked.file, asked.source, tell, champion)
+    offer = offers.read(home, folder / asked.file, asked.source, tell, champion)
     tell("valuing")
     return tape.value(offer, out, given)
 

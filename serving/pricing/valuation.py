@@ -7,9 +7,10 @@ that all net cash follows the payment: the present value falls as the rate rises
 price is unique.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import yaml
@@ -22,6 +23,8 @@ from training.outlook import HORIZONS, ULTIMATE, Outlook
 DEFAULT = Path(__file__).parent / "assumptions.yaml"
 _LOWEST, _HIGHEST = -0.99, 1000.0
 """Returns per year beyond which none is named."""
+_OUTLOOK_BY_LOAN = ("curve", "lower", "upper", "shape")
+_BY_LOAN = ("expected", "worth", "cost", "curve")
 
 
 class Given(BaseModel):
@@ -133,8 +136,8 @@ class Valued:
 
     def of(self, held: np.ndarray) -> Self:
         """Return the values of some of the loans: ``held`` is a mask of shape (n,)."""
-        rows = {name: getattr(self.outlook, name)[held] for name in ("curve", "lower", "upper", "shape")}
-        own = {name: getattr(self, name)[held] for name in ("expected", "worth", "cost", "curve")}
+        rows = {name: getattr(self.outlook, name)[held] for name in _OUTLOOK_BY_LOAN}
+        own = {name: getattr(self, name)[held] for name in _BY_LOAN}
         auctioned = None if self.auctioned is None else self.auctioned[held]
         return replace(self, outlook=replace(self.outlook, **rows), auctioned=auctioned, **own)
 
@@ -157,6 +160,15 @@ class Valued:
             for place, months in enumerate(self.outlook.horizons[:-1])
             for part, values in parts.items()
         }
+
+
+def joined(parts: Sequence[Valued]) -> Valued:
+    """Return the values of unsecured loans, one part after another."""
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(part.outlook, name) for part in parts]) for name in _OUTLOOK_BY_LOAN
+    }
+    own: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_LOAN}
+    return replace(parts[0], outlook=replace(parts[0].outlook, **rows), **own)
 
 
 def assumptions(path: Path | None = None) -> Assumptions:

@@ -32,7 +32,9 @@ def loans(rows: int, seed: int) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def population() -> Population:
     known = describe(loans(20_000, 1), COLUMNS, seed=1)
-    return Population(known, frozenset({"balance", "visits"}), np.zeros(2), np.array([0.2, 0.3]))
+    ends = np.tile([0.2, 0.3], (50, 1))
+    outlook = Outlook((12.0, 120.0), ends / 2, np.zeros_like(ends), ends, np.zeros(50, dtype=np.int64))
+    return Population(known, frozenset({"balance", "visits"}), loans(50, 1), outlook)
 
 
 def outlook(rows: int) -> Outlook:
@@ -85,7 +87,7 @@ def test_only_strange_loans_get_wider_intervals_and_wider_the_stranger(populatio
     frame = loans(5, 3).with_columns(balance=pl.Series([3000.0, 3000.0, 5e4, 1e5, 2e5]), income=pl.lit(20_000.0))
     frame = frame.with_columns(region=pl.Series(["north", "moon", "north", "north", "north"]))
     before = outlook(5)
-    after = population.widened(before, population.outside(frame))
+    after = population.widened(before, population.outside(frame).distance)
     assert (after.lower[0] == before.lower[0]).all() and (after.upper[0] == before.upper[0]).all()
     assert (after.lower[1:] <= before.lower[1:]).all() and (after.upper[1:] > population.upper).all()
     assert (np.diff(after.upper[2:], axis=0) > 0).all() and (after.upper <= 1).all() and (after.lower >= 0).all()
