@@ -19,12 +19,13 @@ def walk(
     rows, trees, asked, count = raw.shape[0], widths.shape[0], raw.shape[1], moves.shape[1]
     near, leaf = np.zeros((len(bins), _BLOCK), np.uint8), np.empty(_BLOCK, np.uint16)
     base = np.empty(_BLOCK, np.uint16)
-    sums, curve, size = np.empty((features, _BLOCK)), np.empty((asked, _BLOCK)), np.empty(_BLOCK)
+    sums, curve, same = np.empty((features, _BLOCK)), np.empty((asked, _BLOCK)), np.empty(_BLOCK)
+    size = np.empty(_BLOCK)
     largest, where = np.empty((count, _BLOCK)), np.empty((count, _BLOCK), np.intp)
     for start in range(0, rows, _BLOCK):
         n = min(_BLOCK, rows - start)
         near[:, :n] = bins[:, start : start + n]
-        sums[:], curve[:] = 0.0, 0.0
+        sums[:], curve[:], same[:] = 0.0, 0.0, 0.0
         for tree in range(trees):
             leaf[:] = 0
             for split in range(first_split[tree], first_split[tree + 1]):
@@ -34,11 +35,7 @@ def walk(
                     leaf[r] |= np.uint16(answered[r] > border) * bit
             values = tables[tree, 0]
             if kept[tree] == 0xFFFF:
-                size[:] = 0.0
-                add(size, values, leaf)
-                for a in range(asked):
-                    for r in range(_BLOCK):
-                        curve[a, r] += size[r]
+                add(same, values, leaf)
             else:
                 base[:] = leaf & kept[tree]
                 for a in range(asked):
@@ -61,7 +58,7 @@ def walk(
                     largest[place, r], where[place, r] = size[r], feature
         for r in range(n):
             for a in range(asked):
-                raw[start + r, a] = curve[a, r]
+                raw[start + r, a] = same[r] + curve[a, r]
             for place in range(count):
                 places[start + r, place] = where[place, r]
                 moves[start + r, place] = sums[where[place, r], r]

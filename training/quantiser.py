@@ -7,7 +7,7 @@ category, on a pool of as many rows.
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ import polars as pl
 from catboost import CatBoost, Pool
 
 from training.leaf_shap import Ints, as_json
+
+Levels = tuple[tuple[int, tuple[str, ...]], ...]
 
 _MOST_QUESTIONS = 255  # what a uint8 can count
 
@@ -60,6 +62,7 @@ class Quantiser:
     plane: Ints
     threshold: np.ndarray
     asked_at: dict[int, tuple[int, int]]
+    _counted: dict[Levels, dict[int, np.ndarray]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def build(cls, model: CatBoost) -> "Quantiser":
@@ -97,20 +100,33 @@ class Quantiser:
         names = self.model.feature_names_
         asked = sorted({plane.feature for plane in self.planes if plane.borders is None})
         columns = {place: frame[names[place]].cast(pl.Categorical) for place in asked}
-        distinct = {place: column.unique() for place, column in columns.items()}
-        leaves = self._leaves({place: levels.cast(pl.String).to_list() for place, levels in distinct.items()})
+        distinct = {place: column.unique().sort() for place, column in columns.items()}
+        counts = self._counts(tuple((place, tuple(levels.cast(pl.String))) for place, levels in distinct.items()))
         codes = {place: column.to_physical().to_numpy() for place, column in columns.items()}
         look_up = _compiled_look_up()
-        for number, plane in enumerate(self.planes):
-            if plane.borders is not None:
-                continue
-            levels = distinct[plane.feature].to_physical().to_numpy()
+        for number, count in counts.items():
+            place = self.planes[number].feature
+            levels = distinct[place].to_physical().to_numpy()
             yes = np.zeros(levels.max() + 1, np.uint8)
-            for tree, depth in map(self.asked_at.__getitem__, plane.splits.tolist()):
-                yes[levels] += (leaves[: len(levels), tree] >> depth & 1).astype(np.uint8)
-            look_up(codes[plane.feature], yes, bins[number])
+            yes[levels] = count
+            look_up(codes[place], yes, bins[number])
 
-    def _leaves(self, levels: dict[int, list[str]]) -> np.ndarray:
+    def _counts(self, levels: Levels) -> dict[int, np.ndarray]:
+        """Return the bin of each level in each plane of a category; parts of a tape have mostly the same levels."""
+        known = self._counted.get(levels)
+        if known is not None:
+            return known
+        leaves, sizes, counts = self._leaves(dict(levels)), {place: len(values) for place, values in levels}, {}
+        for number, plane in enumerate(self.planes):
+            if plane.borders is None:
+                asked = map(self.asked_at.__getitem__, plane.splits.tolist())
+                answers = [leaves[: sizes[plane.feature], tree] >> depth & 1 for tree, depth in asked]
+                counts[number] = np.sum(answers, axis=0).astype(np.uint8)
+        self._counted.clear()  # the last levels only
+        self._counted[levels] = counts
+        return counts
+
+    def _leaves(self, levels: dict[int, tuple[str, ...]]) -> np.ndarray:
         """Return the leaves, shape (rows, trees), of rows that hold every level of each category."""
         rows = max(map(len, levels.values()), default=0)
         if not rows:
