@@ -7,13 +7,16 @@ This module loads the Redis client; `tables.open_tables` loads it only where a l
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from redis import Redis, RedisError, WatchError
+from redis import ConnectionError, Redis, RedisError, TimeoutError, WatchError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from features.errors import RecoupError
 from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
@@ -23,8 +26,14 @@ _UNFINISHED_S = 24 * 3600
 _REPLACED_S = 60
 """How long a reader may still need rows that were replaced."""
 _CONNECT_S, _ANSWER_S = 5, 30
-"""How long the server may take to be reached, and to answer; the URL's own ``socket_timeout`` goes before."""
+"""How long the server may take to be reached, and to answer a writer."""
+_READ_S = 1
+"""Likewise for a reader, whom somebody waits for; the URL's own ``socket_timeout`` goes before both."""
+_REST_S = 1
+"""How long readers are refused at once after a server has not answered: not each shall wait in vain."""
 _BATCH_ROWS = 5_000
+_MARK = ""
+"""A field that every hash has, and no key: without it the hash is gone."""
 _NOTHING = json.dumps({"views": "{}", "hashes": {}}).encode()
 
 
@@ -40,6 +49,9 @@ class RedisTables:
     def __init__(self, url: str, prefix: str):
         try:
             self._redis = Redis.from_url(url, socket_connect_timeout=_CONNECT_S, socket_timeout=_ANSWER_S)
+            # one connection that the server closed is made anew at once; who waits is not kept by more
+            retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+            self._reader = Redis.from_url(url, socket_connect_timeout=_READ_S, socket_timeout=_READ_S, retry=retry)
         except ValueError:
             # nothing of the URL is shown: where it is broken, any part of it may be the password
             raise RecoupError(
@@ -47,6 +59,7 @@ class RedisTables:
                 "and signs such as / # ? @ in a password as %2F %23 %3F %40"
             ) from None
         self._prefix = prefix
+        self._rests_until = 0.0
 
     @contextmanager
     def reading(self) -> Iterator["_Sight"]:
@@ -58,10 +71,16 @@ class RedisTables:
             When nothing was ever written.
         """
         with self._answering():
-            stored: Any = self._redis.get(f"{self._prefix}:plan")
-            if stored is None:
-                raise NeverFilled
-            yield _Sight(self._redis, self._prefix, stored)
+            if time.monotonic() < self._rests_until:
+                raise ConnectionError("it did not a moment ago")
+            try:
+                stored: Any = self._reader.get(f"{self._prefix}:plan")
+                if stored is None:
+                    raise NeverFilled
+                yield _Sight(self._reader, self._prefix, stored)
+            except (ConnectionError, TimeoutError):
+                self._rests_until = time.monotonic() + _REST_S
+                raise
 
     @contextmanager
     def writing(self) -> Iterator["_Change"]:
@@ -116,12 +135,22 @@ class _Sight:
         self._hashes = dict(hashes)
 
     def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
-        """Return, for each view, the packed row of every key asked, in one round trip."""
+        """Return, for each view, the packed row of every key asked, in one round trip.
+
+        Raises
+        ------
+        RecoupError
+            When a hash that the plan names is gone: its rows must not be taken for unknown.
+        """
         known = {view: keys for view, keys in asked.items() if keys and self._name(view)}
+        found = {}
         with self._redis.pipeline(transaction=False) as pipe:
             for view, keys in known.items():
-                pipe.hmget(self._name(view), list(keys))
-            found = dict(zip(known, pipe.execute(), strict=True))
+                pipe.hmget(self._name(view), [*keys, _MARK])
+            for view, (*packed, mark) in zip(known, pipe.execute(), strict=True):
+                if mark is None:
+                    raise RecoupError(f"the online store has lost its {view}: run `recoup materialize`")
+                found[view] = packed
         return {view: found.get(view, [None] * len(keys)) for view, keys in asked.items()}
 
     def _name(self, view: str) -> str:
@@ -135,6 +164,9 @@ class _Change(_Sight):
         super().__init__(client, prefix, stored)
         self.begun: dict[str, str] = {}
         self.replaced: list[str] = []
+        for view, name in list(self._hashes.items()):
+            if not client.hexists(name, _MARK):  # lost: the view begins anew
+                self.drop(view)
 
     def text(self) -> str:
         """Return the plan as it shall be stored."""
@@ -144,6 +176,7 @@ class _Change(_Sight):
     def clear(self, view: str) -> None:
         """Begin a view's table anew."""
         self._begin(view)
+        self._mark(view)
 
     def drop(self, view: str) -> None:
         """Take a view out of the store."""
@@ -157,7 +190,7 @@ class _Change(_Sight):
         if view not in self.begun:
             standing = self._hashes[view]
             self._redis.copy(standing, self._begin(view))
-            self._redis.expire(self.begun[view], _UNFINISHED_S)
+            self._mark(view)
         waiting = iter(rows)
         while batch := dict(islice(waiting, _BATCH_ROWS)):
             with self._redis.pipeline() as pipe:
@@ -168,6 +201,10 @@ class _Change(_Sight):
     def stand(self, view: str, standing: Standing) -> None:
         """Say how a view stands now."""
         self.plan = {**self.plan, view: standing}
+
+    def _mark(self, view: str) -> None:
+        self._redis.hset(self.begun[view], _MARK, "")
+        self._redis.expire(self.begun[view], _UNFINISHED_S)
 
     def _begin(self, view: str) -> str:
         if view in self._hashes and view not in self.begun:

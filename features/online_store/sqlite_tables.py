@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from features.errors import RecoupError
 from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
 
 _PATIENCE_S = 60.0
@@ -30,13 +31,22 @@ class SqliteTables:
         ------
         NeverFilled
             When nothing was ever written.
+        RecoupError
+            When the file cannot be read, or lacks a table that its plan names.
         """
-        database = self._database()
-        database.execute("BEGIN")
         try:
-            yield _Transaction(database)
-        finally:
-            database.execute("COMMIT")
+            database = self._database()
+            database.execute("BEGIN")
+            try:
+                yield _Transaction(database)
+            finally:
+                if database.in_transaction:
+                    database.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self._own.file = None  # the next read opens it anew
+            raise RecoupError(
+                f"the online store {self._path} cannot be read: {error}; look at the file, or run `recoup materialize`"
+            ) from error
 
     @contextmanager
     def writing(self) -> Iterator["_Transaction"]:
@@ -48,6 +58,9 @@ class SqliteTables:
             database.execute("BEGIN IMMEDIATE")
             database.execute("CREATE TABLE IF NOT EXISTS plan (one INTEGER PRIMARY KEY CHECK (one = 1), views TEXT)")
             change = _Transaction(database)
+            there = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            # a view that lost its table begins anew
+            change.plan = {view: standing for view, standing in change.plan.items() if _name(view) in there}
             yield change
             database.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", (text_of(change.plan),))
             database.execute("COMMIT")
@@ -115,5 +128,9 @@ class _Transaction:
         return [by_key.get(key) for key in keys]
 
 
+def _name(view: str) -> str:
+    return f"view_{view}"
+
+
 def _table(view: str) -> str:
-    return '"view_' + view.replace('"', '""') + '"'
+    return '"' + _name(view).replace('"', '""') + '"'
