@@ -6,12 +6,14 @@ the same features of the moment, the same words for what is stale or unknown.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from features import moment, services
+from features import moment, online_home, services
 from features.errors import RecoupError
+from features.home import Home
 from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.online import iso
@@ -55,16 +57,15 @@ class RowReader:
 
     Parameters
     ----------
-    tables : Tables
-        The online store's.
+    home : Home
     columns : sequence of dict
         ``view``, ``name`` and ``kind`` of each input in order, as a model's card has them.
     also : sequence of str
         Further categories to read, as ``view:feature``.
     """
 
-    def __init__(self, tables: Tables, columns: Sequence[Mapping[str, Any]], also: Sequence[str] = ()):
-        self._tables = tables
+    def __init__(self, home: Home, columns: Sequence[Mapping[str, Any]], also: Sequence[str] = ()):
+        self._home = home
         self._columns = columns
         self._also = [tuple(reference.split(":")) for reference in also]
         inputs: dict[str, list[str]] = {}
@@ -105,6 +106,10 @@ class RowReader:
             stale={view: since for view, after, since in layout.stale_after if asked["moment"] > after},
             known_at={view: iso(found[view].event // 1_000_000) for view in self._stored if found[view].found},
         )
+
+    @cached_property
+    def _tables(self) -> Tables:
+        return online_home.tables(self._home)
 
     def _add(self, view: str, layout: "_Places", stored: np.ndarray, found: Mapping[str, Row],
              asked: Mapping[str, Any], numbers: np.ndarray, texts: dict[int, str]) -> None:  # fmt: skip

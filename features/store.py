@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from features import asof, feast_settings, marts, online, services
+from features import asof, feast_settings, marts, online, online_home, services
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake, locked
@@ -24,7 +24,7 @@ from features.marts import MARTS
 from features.marts.columns import MISSING
 from features.marts.timeline import KNOWN
 from features.online import Answer, Column
-from features.online_store.tables import NeverFilled, Tables, open_tables
+from features.online_store.tables import Tables
 from features.services import KEYS, LINKS, NOBODY, ServiceColumn
 
 if TYPE_CHECKING:
@@ -204,10 +204,7 @@ class FeatureDoor:
 
     @cached_property
     def _tables(self) -> Tables:
-        name = feast_settings.name(self.home)
-        if name is None:
-            raise NeverFilled
-        return open_tables(feast_settings.online_location(self.home), name)
+        return online_home.tables(self.home)
 
     @cached_property
     def _feast(self) -> "FeastStore":

@@ -9,8 +9,9 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from features import home as homes
 from features.errors import RecoupError
@@ -19,7 +20,9 @@ from features.home import Home
 if TYPE_CHECKING:
     from training.package import ModelPackage
     from training.registry import Registered
+    from training.row_model import RowModel
 
+Read = TypeVar("Read")
 SERVICES = {
     "recovery": ("recoup_pricing", "serving.pricing_service:PricingService"),
     "contact": ("recoup_dispatch", "serving.dispatch_service:DispatchService"),
@@ -67,8 +70,28 @@ def path(home: Home, tag: str) -> Path:
     return Path(_bentoml(home).bentos.get(tag).path)
 
 
-def contents() -> tuple[Home, "ModelPackage", str]:
-    """Return the home, the model package and the model's label of the Bento that runs this code.
+def model_in(folder: Path) -> tuple["RowModel", str]:
+    """Return the model of a folder, for one row at a time, and the version's label.
+
+    Raises
+    ------
+    RecoupError
+        When it is not a usable package.
+    """
+    from training.row_model import RowModel
+
+    return RowModel.load(folder), _label(folder)
+
+
+def package_in(folder: Path) -> tuple["ModelPackage", str]:
+    """Return the whole package of a folder, for many rows, and the version's label; raises as `model_in`."""
+    from training.package import ModelPackage
+
+    return ModelPackage.load(folder), _label(folder)
+
+
+def contents(read: Callable[[Path], tuple[Read, str]]) -> tuple[Home, Read, str]:
+    """Return the home, the model as `model_in` or `package_in` reads it, and its label, of the Bento that runs this.
 
     Raises
     ------
@@ -78,7 +101,7 @@ def contents() -> tuple[Home, "ModelPackage", str]:
     folder = Path(__file__).parents[1] / _MODEL
     if not folder.is_dir():
         raise RecoupError("no model beside the code: build a Bento with `recoup build` and serve that")
-    return homes.current(), *model_in(folder)
+    return homes.current(), *read(folder)
 
 
 def put_model(folder: Path, registered: "Registered") -> None:
@@ -87,17 +110,8 @@ def put_model(folder: Path, registered: "Registered") -> None:
     (folder / "label.json").write_text(json.dumps(registered.label))
 
 
-def model_in(folder: Path) -> tuple["ModelPackage", str]:
-    """Return the model package of a folder and the version's label.
-
-    Raises
-    ------
-    RecoupError
-        When it is not a usable package.
-    """
-    from training.package import ModelPackage
-
-    return ModelPackage.load(folder), json.loads((folder / "label.json").read_text())
+def _label(folder: Path) -> str:
+    return json.loads((folder / "label.json").read_text())
 
 
 def _code_digest() -> str:

@@ -40,7 +40,7 @@ def explain(home: Home, loan_id: str, moment: datetime | None) -> tuple[str, Pat
         When no model is trained, the store was never filled, or the loan is unknown.
     """
     champion = registry.load(home, "recovery")
-    pricing = Pricing(home, champion.package, champion.label)
+    pricing = Pricing(home, champion.package.rows, champion.label)
     request = PriceRequest(loan_ids=[loan_id], moment=moment)
     (priced,) = pricing.price(request).loans
     record = Journal(home).find(priced.decision_id)

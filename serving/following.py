@@ -7,20 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from prometheus_client import Counter, Gauge
 
 from features.errors import RecoupError
 from features.home import Home
+from serving import bento
 from serving.lineup import CHALLENGER_ALIAS, Lineup, Rule
 from serving.releases import Releases
 from serving.scoring import CHALLENGER, CHAMPION, SHADOW
 from training import aliases
 from training.aliases import Named
-
-if TYPE_CHECKING:
-    from training.package import ModelPackage
+from training.row_model import RowModel
 
 _AGAIN_S, _AGAIN_AT_MOST_S = 10.0, 600.0
 """After how long a version that was refused is tried again, first and at last: what it lacked may be there then."""
@@ -30,8 +29,8 @@ REFUSALS = Counter("recoup_model_refusals", "Registered versions that were not l
 UNSEEN = Counter("recoup_registry_failures", "Looks at the model registry that found no answer, or no such alias")
 SEEN = Gauge("recoup_registry_seen_timestamp_seconds", "When the model registry last answered", multiprocess_mode="max")
 
-MakesAnswers = Callable[[Home, "ModelPackage", str, str], Any]
-"""Makes answers of home, model package, the version's label and the role that it plays."""
+MakesAnswers = Callable[[Home, RowModel, str, str], Any]
+"""Makes answers of home, model, the version's label and the role that it plays."""
 Loaded = TypeVar("Loaded")
 
 
@@ -81,7 +80,7 @@ class Following(Generic[Loaded]):
         self._make = make
         self.rule = rule
         self._put = put
-        self._releases = Releases(home, model)
+        self._releases = Releases(home, model, bento.model_in)
         self._ready: dict[tuple[Named, str], Loaded] = {}
         self._end = threading.Event()
         self.state = Followed({})

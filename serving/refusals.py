@@ -13,5 +13,13 @@ class UnknownLoan(RecoupError):
         self.row = row
 
 
+class Unfit(RecoupError):
+    """Features that do not fit the model; ``wrong`` says by name what is wrong with each."""
+
+    def __init__(self, wrong: dict[str, str]):
+        super().__init__(f"features do not fit the model: {', '.join(sorted(wrong))}")
+        self.wrong = wrong
+
+
 class NoCase(RecoupError):
     """A debt that nobody may be asked about: not known or charged off yet, or done with."""

@@ -8,9 +8,10 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from features import services
 from features.errors import RecoupError
@@ -20,22 +21,31 @@ from serving import bento
 from training.aliases import Named
 from training.card import Card
 
-if TYPE_CHECKING:
-    from training.package import ModelPackage
 
+class Held(Protocol):
+    """A model that knows what it is."""
+
+    @property
+    def card(self) -> Card:
+        """Its card."""
+        ...
+
+
+Read = TypeVar("Read", bound=Held)
 _CODE = Path(__file__).parents[1]
 _ADMISSION_S = 600
 
 
-class Releases:
-    """The versions of one model in one home."""
+class Releases(Generic[Read]):
+    """The versions of one model in one home, as `bento.model_in` or `bento.package_in` reads them."""
 
-    def __init__(self, home: Home, model: str):
+    def __init__(self, home: Home, model: str, read: Callable[[Path], tuple[Read, str]]):
         self._model = model
+        self._from = read
         self._folder = home.releases / model
         self._environment = os.environ | {"RECOUP_HOME": str(home.root)}
 
-    def load(self, named: Named) -> tuple["ModelPackage", str]:
+    def load(self, named: Named) -> tuple[Read, str]:
         """Return a version's package and label; one that is not kept yet is downloaded and verified first.
 
         Raises
@@ -48,7 +58,7 @@ class Releases:
             self._admit(named, folder)
         return self._read(folder)
 
-    def at_start(self, alias: str) -> tuple["ModelPackage", str]:
+    def at_start(self, alias: str) -> tuple[Read, str]:
         """Return what to begin with: the version last in force under an alias, or else the Bento's own.
 
         Raises
@@ -62,7 +72,7 @@ class Releases:
                 return self._read(self._kept(last))
             except RecoupError as error:
                 logging.getLogger(__name__).warning("begins with the Bento's own model: %s", error)
-        return bento.contents()[1:]
+        return bento.contents(self._from)[1:]
 
     def remembered(self) -> dict[str, Named]:
         """Return the versions in force by alias, as they were last put there; none before that."""
@@ -81,10 +91,10 @@ class Releases:
     def _kept(self, named: Named) -> Path:
         return self._folder / f"{named.version}-{named.fingerprint}"
 
-    def _read(self, folder: Path) -> tuple["ModelPackage", str]:
-        package, label = bento.model_in(folder)
-        require_served(package.card, self._model)
-        return package, label
+    def _read(self, folder: Path) -> tuple[Read, str]:
+        found, label = self._from(folder)
+        require_served(found.card, self._model)
+        return found, label
 
     def _admit(self, named: Named, folder: Path) -> None:
         asked = [self._model, named.version, named.fingerprint, named.artifacts, str(folder)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -56,6 +56,20 @@ class PriceRequest(Asked):
     def among(self, rows: Sequence[int]) -> Self:
         """Return the request about some of its loans, by their places."""
         return self.model_copy(update={"loan_ids": [self.loan_ids[row] for row in rows]})
+
+
+class GivenRequest(Asked):
+    """A loan that need not be in the online store: the caller sends every input of the model."""
+
+    model_config = _example(
+        reference="T-17", currency="USD", features={"balance": 790.6, "collected_share": 0.0, "product": "card"}
+    )
+
+    reference: str = Field("", max_length=64, description="the caller's own name of the loan: no personal data")
+    currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217")
+    features: dict[str, Annotated[float, Field(allow_inf_nan=False)] | str | None] = Field(
+        max_length=1000, description="every input of the model by its name, null where unknown"
+    )
 
 
 class ReasonCode(BaseModel):

@@ -4,17 +4,21 @@ A decision's record holds the model's inputs as they were read, so the score can
 last bit from the journal and the registered model alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from features.errors import RecoupError
-from features.store import OnlineRows
+from features.online_row import OnlineRow
 from serving.journal import Journal
-from serving.refusals import UnknownLoan
-from training.package import Explained, ModelPackage
+from training.row_model import RowModel, RowScore
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from training.package import ModelPackage
 
 REASONS = 5
 CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
@@ -50,17 +54,40 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """A row of model inputs and what it rests on.
+
+    Attributes
+    ----------
+    numbers, texts
+        See `RowModel.explain`.
+    known_at, stale : dict of str to str
+        See `features.online_row.OnlineRow`; empty for inputs that the caller gave.
+    """
+
+    numbers: np.ndarray
+    texts: Mapping[int, str]
+    known_at: dict[str, str]
+    stale: dict[str, str]
+
+    @classmethod
+    def read(cls, row: OnlineRow) -> "Inputs":
+        """Return a row as the online store gave it."""
+        return cls(row.numbers, row.texts, row.known_at, row.stale)
+
+
+@dataclass(frozen=True)
 class Scorer:
     """Scores of one model version, journalled; ``role`` is the part that it plays."""
 
-    package: ModelPackage
+    model: RowModel
     label: str
     journal: Journal
     role: str = CHAMPION
 
-    def decide(self, kind: str, subject: str, rows: OnlineRows, row: int, unit: float,
-               explained: Explained, context: dict[str, Any]) -> Decision:  # fmt: skip
-        """Journal one row's score and give it with its reasons.
+    def decide(self, kind: str, subject: str, inputs: Inputs, unit: float, scored: RowScore,
+               context: dict[str, Any]) -> Decision:  # fmt: skip
+        """Journal a score and give it with its reasons.
 
         Parameters
         ----------
@@ -68,12 +95,11 @@ class Scorer:
             What was asked, such as ``price``.
         subject : str
             The loan.
-        rows : OnlineRows
-            The features that were scored; ``row`` says which of them.
+        inputs : Inputs
+            What was scored.
         unit : float
             What a score of 1 is worth to the reader: the money owed, or 1 for a probability.
-        explained : Explained
-            Scores and contributions of all rows.
+        scored : RowScore
         context : dict
             What else the answer says; goes to the journal.
 
@@ -82,42 +108,41 @@ class Scorer:
         RecoupError
             When the journal cannot be written.
         """
-        score, effects = float(explained.scores[row]), explained.contributions[row] * unit
+        values: list[float | str] = inputs.numbers.tolist()
+        for place, text in inputs.texts.items():
+            values[place] = text
         record = {
             "kind": kind,
             "subject": subject,
             "model_version": self.label,
             "role": self.role,
-            "fingerprint": self.package.fingerprint,
-            "features": rows.frame.row(row, named=True),
-            "known_at": rows.known_at[row],
-            "stale": rows.stale,
-            "score": score,
-            "base": float(explained.base[row]),
+            "fingerprint": self.model.fingerprint,
+            "features": dict(zip(self.model.names, values, strict=True)),
+            "known_at": inputs.known_at,
+            "stale": inputs.stale,
+            "score": scored.score,
+            "base": scored.base,
             "unit": unit,
-            "contributions": explained.contributions[row].tolist(),
+            "contributions": scored.contributions,
             **context,
         }
-        reasons = self._reasons(record["features"], effects)
-        shown = sum(reason.effect for reason in reasons)
+        effects = scored.contributions * unit
+        places = np.argsort(-np.abs(effects), kind="stable")[:REASONS].tolist()
+        reasons = [self._reason(place, values[place], effects[place].item()) for place in places]
         return Decision(
             decision_id=self.journal.append(record),
-            score=score,
-            base_effect=float(explained.base[row]) * unit,
+            score=scored.score,
+            base_effect=scored.base * unit,
             reasons=reasons,
-            other_effect=float(effects.sum() - shown),
+            other_effect=effects.sum().item() - sum(reason.effect for reason in reasons),
             model_version=self.label,
-            known_at=rows.known_at[row],
-            stale=rows.stale,
+            known_at=inputs.known_at,
+            stale=inputs.stale,
         )
 
-    def _reasons(self, features: dict[str, Any], effects: np.ndarray) -> list[Reason]:
-        order = np.argsort(-np.abs(effects), kind="stable")[:REASONS]
-        columns = [self.package.card.columns[place] for place in order]
-        return [
-            Reason(column["name"], column["about"], features[column["name"]], float(effects[place]))
-            for column, place in zip(columns, order, strict=True)
-        ]
+    def _reason(self, place: int, value: float | str, effect: float) -> Reason:
+        column = self.model.card.columns[place]
+        return Reason(column["name"], column["about"], None if value != value else value, effect)
 
 
 @dataclass(frozen=True)
@@ -130,7 +155,7 @@ class Replayed:
     same_contributions: bool
 
 
-def replay(decision: dict[str, Any], package: ModelPackage) -> Replayed:
+def replay(decision: dict[str, Any], package: "ModelPackage") -> Replayed:
     """Rebuild a decision's score from its record.
 
     Parameters
@@ -155,7 +180,7 @@ def replay(decision: dict[str, Any], package: ModelPackage) -> Replayed:
     )
 
 
-def require_model(decision: dict[str, Any], package: ModelPackage) -> None:
+def require_model(decision: dict[str, Any], package: "ModelPackage") -> None:
     """Refuse a package that is not the model that decided.
 
     Raises
@@ -170,8 +195,10 @@ def require_model(decision: dict[str, Any], package: ModelPackage) -> None:
         )
 
 
-def frame_of(features: dict[str, Any], package: ModelPackage) -> pl.DataFrame:
+def frame_of(features: dict[str, Any], package: "ModelPackage") -> "pl.DataFrame":
     """Return journalled features as the model's one-row input."""
+    import polars as pl
+
     kinds = {column["name"]: column["kind"] for column in package.card.columns}
     return pl.DataFrame(
         {
@@ -193,16 +220,3 @@ def carried(loan_id: str, decision: Decision) -> dict[str, Any]:
         "features_known_at": decision.known_at,
         "stale": decision.stale,
     }
-
-
-def require_known(subjects: list[str], rows: OnlineRows) -> None:
-    """Refuse ids that the online store has never seen.
-
-    Raises
-    ------
-    UnknownLoan
-        Naming the first of them.
-    """
-    for row, (subject, unknown) in enumerate(zip(subjects, rows.unknown, strict=True)):
-        if unknown:
-            raise UnknownLoan(subject, row)

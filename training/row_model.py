@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,6 +20,9 @@ from training.distribution import Distribution
 from training.link import chord, linked
 from training.outlook import Outlook
 from training.row_trees import Floats, RowTrees
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FILE = "rows.npz"
 _TREES, _SPREAD = "trees_", "spread_"
@@ -103,6 +107,10 @@ class RowModel:
         """Return the score of `explain` alone."""
         raw = self.trees.score(self.trees.leaves(self.trees.view(numbers, texts)))
         return linked(self.card.link, raw, self.average[-1:]).item()
+
+    def scores(self, frame: "pl.DataFrame", threads: int = 1) -> Floats:
+        """Return the scores of a few rows, shape (n,); see `ModelPackage.scores`."""
+        return np.array([self.score(*self.inputs(row)) for row in frame.iter_rows(named=True)])
 
     def save(self, folder: Path) -> None:
         """Write ``rows.npz`` into a package's folder."""

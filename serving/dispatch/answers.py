@@ -1,17 +1,19 @@
 """What the dispatch service does, apart from HTTP: read features, score, judge, journal, answer."""
 
-from dataclasses import replace
 from datetime import date, datetime
 
 import polars as pl
 
+from features import online_home
 from features.home import Home
-from features.online import NOBODY
+from features.online_row import OnlineRow, RowReader
+from features.services import NOBODY
 from features.store import FeatureDoor, OnlineRows
 from serving.dispatch import attempt_value
 from serving.dispatch.attempt_value import AttemptValue
 from serving.dispatch.next_contact import next_contact
 from serving.journal import Journal
+from serving.refusals import UnknownLoan
 from serving.schemas import (
     ContactChance,
     ContactRequest,
@@ -20,16 +22,18 @@ from serving.schemas import (
     Slot,
     asked_moment,
 )
-from serving.scoring import CHAMPION, Scorer, carried, require_known
-from training.package import ModelPackage
+from serving.scoring import CHAMPION, Inputs, Scorer, carried
+from training.row_model import RowModel
 
 
 class Contacting:
     """Chances of reaching debtors that are in the online store."""
 
-    def __init__(self, home: Home, package: ModelPackage, label: str, role: str = CHAMPION):
+    def __init__(self, home: Home, model: RowModel, label: str, role: str = CHAMPION):
         self._door = FeatureDoor(home)
-        self._scorer = Scorer(package, label, Journal(home), role)
+        self._scorer = Scorer(model, label, Journal(home), role)
+        self._reader = RowReader(home, model.card.columns)
+        self._near = online_home.near(home)
         self._estimated: tuple[date, AttemptValue] | None = None
 
     def warm(self) -> None:
@@ -40,9 +44,12 @@ class Contacting:
         RecoupError
             When the store was never filled.
         """
-        package = self._scorer.package
-        package.explain(self._rows(ContactRequest.model_validate({"loan_id": NOBODY})).frame)
-        assert package.fingerprint
+        row = self._row(ContactRequest.model_validate({"loan_id": NOBODY}))
+        self._scorer.model.explain(row.numbers, row.texts)
+
+    def at_once(self, request: ContactRequest | NextContactRequest) -> bool:
+        """Tell whether a question is answered sooner than a thread begins."""
+        return self._near and isinstance(request, ContactRequest)
 
     def chance(self, request: ContactRequest) -> ContactChance:
         """Return the chance that one attempt reaches the debtor in person.
@@ -54,11 +61,12 @@ class Contacting:
         RecoupError
             When the store was never filled, or the journal cannot be written.
         """
-        rows = self._rows(request)
-        require_known([request.loan_id], rows)
-        explained = self._scorer.package.explain(rows.frame)
+        row = self._row(request)
+        if row.unknown:
+            raise UnknownLoan(request.loan_id, 0)
+        scored = self._scorer.model.explain(row.numbers, row.texts)
         context = {"channel": request.channel, "point_kind": request.point_kind}
-        decision = self._scorer.decide("contact", request.loan_id, rows, 0, 1.0, explained, context)
+        decision = self._scorer.decide("contact", request.loan_id, Inputs.read(row), 1.0, scored, context)
         return ContactChance(channel=request.channel, chance=decision.score, **carried(request.loan_id, decision))
 
     def next_contact(self, request: NextContactRequest) -> NextContactResponse:
@@ -77,33 +85,33 @@ class Contacting:
         read: list[OnlineRows] = []
 
         def features_of(asked: pl.DataFrame) -> pl.DataFrame:
-            read.append(self._door.online(self._scorer.package.card.service, asked))
-            require_known(asked["loan_id"].to_list(), read[-1])
+            read.append(self._door.online(self._scorer.model.card.service, asked))
+            if any(read[-1].unknown):
+                raise UnknownLoan(request.loan_id, 0)
             return read[-1].frame
 
-        found = next_contact(
-            self._door, self._scorer.package, self._values(moment), request.loan_id, moment, features_of
-        )
+        found = next_contact(self._door, self._scorer.model, self._values(moment), request.loan_id, moment, features_of)
         refused = found.refused.group_by("channel", "clause", maintain_order=True).len("slots").to_dicts()
         slots = []
         if not found.offered.is_empty():
-            offered = found.offered.head(request.most)
-            inputs = found.inputs.head(request.most)
-            rows = replace(read[-1], frame=inputs, known_at=read[-1].known_at[:1] * inputs.height)
-            explained = self._scorer.package.explain(inputs)
-            for row, slot in enumerate(offered.to_dicts()):
+            offered, frame = (table.head(request.most).to_dicts() for table in (found.offered, found.inputs))
+            for slot, values in zip(offered, frame, strict=True):
+                inputs = Inputs(*self._scorer.model.inputs(values), read[-1].known_at[0], read[-1].stale)
+                scored = self._scorer.model.explain(inputs.numbers, inputs.texts)
                 context = {"slot": slot | {"planned_at": slot["planned_at"].isoformat()}}
-                decision = self._scorer.decide("next_contact", request.loan_id, rows, row, 1.0, explained, context)
+                decision = self._scorer.decide("next_contact", request.loan_id, inputs, 1.0, scored, context)
                 slots.append(Slot.model_validate(slot | carried(request.loan_id, decision)))
         return NextContactResponse.model_validate({"slots": slots, "refused": refused})
 
-    def _rows(self, request: ContactRequest) -> OnlineRows:
-        asked = pl.DataFrame({"loan_id": [request.loan_id]}).with_columns(
-            pl.lit(asked_moment(request.moment)).alias("moment"),
-            pl.lit(request.channel).alias("channel_asked"),
-            pl.lit(request.point_kind).alias("point_kind_asked"),
+    def _row(self, request: ContactRequest) -> OnlineRow:
+        return self._reader.read(
+            {
+                "loan_id": request.loan_id,
+                "moment": asked_moment(request.moment).timestamp(),
+                "channel_asked": request.channel,
+                "point_kind_asked": request.point_kind,
+            }
         )
-        return self._door.online(self._scorer.package.card.service, asked)
 
     def _values(self, moment: datetime) -> AttemptValue:
         """Return what an attempt adds, estimated once a day from what the lake holds."""

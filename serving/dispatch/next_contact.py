@@ -11,6 +11,7 @@ from serving.dispatch.attempt_value import AttemptValue
 from serving.dispatch.planning import Capacities
 from serving.refusals import NoCase
 from training.package import ModelPackage
+from training.row_model import RowModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class NextContact:
     refused: pl.DataFrame
 
 
-def next_contact(door: FeatureDoor, package: ModelPackage, values: AttemptValue, loan_id: str,
+def next_contact(door: FeatureDoor, package: ModelPackage | RowModel, values: AttemptValue, loan_id: str,
                  moment: datetime, features_of: valuing.FeaturesOf,
                  capacities: Capacities | None = None) -> NextContact:  # fmt: skip
     """Return every slot of the next 24 hours for a debt, lawful or refused.

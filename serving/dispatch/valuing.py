@@ -9,6 +9,7 @@ import polars as pl
 from serving.dispatch import asked
 from serving.dispatch.attempt_value import AttemptValue
 from training.package import ModelPackage
+from training.row_model import RowModel
 
 FeaturesOf = Callable[[pl.DataFrame], pl.DataFrame]
 """From ``moment``, ``loan_id``, ``borrower_id``, ``channel_asked``, ``point_kind_asked`` to model inputs."""
@@ -63,7 +64,7 @@ def by_slot(ways: pl.DataFrame, lawful: pl.DataFrame, moment: datetime,
         yield part.drop("row"), frame
 
 
-def valued(part: pl.DataFrame, frame: pl.DataFrame, package: ModelPackage, values: AttemptValue,
+def valued(part: pl.DataFrame, frame: pl.DataFrame, package: ModelPackage | RowModel, values: AttemptValue,
            threads: int = 1) -> pl.DataFrame:  # fmt: skip
     """Add ``chance``, ``local_hour``, ``added_value``, ``cost`` and ``net_value`` to candidates.
 

@@ -6,7 +6,7 @@ import gc
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -28,6 +28,9 @@ class Answers(Protocol):
 
     def warm(self) -> None:
         """Go through all that a question needs, so that none pays for the first time."""
+
+    def at_once(self, question: Any) -> bool:
+        """Tell whether a question is answered sooner than a thread begins, by what waits for nobody."""
 
 
 Loaded = TypeVar("Loaded", bound=Answers)
@@ -58,7 +61,7 @@ class Loading(Generic[Loaded]):
             await self._loaded
 
     async def ask(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
-        """Answer a question in a thread.
+        """Answer a question: in a thread, unless that would take longer.
 
         Raises
         ------
@@ -66,7 +69,10 @@ class Loading(Generic[Loaded]):
             503 while the model is being loaded, or when it cannot be.
         """
         lineup = self._ready()
-        answer = await to_thread.run_sync(lineup.answer, how, question, limiter=self._limiter)
+        if lineup.champion.at_once(question):
+            answer = lineup.answer(how, question)
+        else:
+            answer = await to_thread.run_sync(lineup.answer, how, question, limiter=self._limiter)
         if lineup.shadow is not None and (shadowed := lineup.shadowed(question)) is not None:
             self._shadow.offer(partial(how, lineup.shadow, shadowed))
         return answer

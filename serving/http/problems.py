@@ -69,7 +69,7 @@ def invalid(error: ValidationError, root: str = "#") -> Problem:
     '#/loan_ids/1'
     """
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    faults = [Fault(pointer="/".join([root, *map(_escaped, fault["loc"])]), detail=fault["msg"]) for fault in found]
+    faults = [Fault(pointer="/".join([root, *map(escaped, fault["loc"])]), detail=fault["msg"]) for fault in found]
     return Problem(422, "the request does not fit its schema", faults)
 
 
@@ -90,6 +90,6 @@ async def answer_failure(_: Request, error: Exception) -> Response:
     return Problem(500, "the service failed; its log says where").response()
 
 
-def _escaped(part: str | int) -> str:
+def escaped(part: str | int) -> str:
     """Return a part of a JSON pointer (RFC 6901)."""
     return str(part).replace("~", "~0").replace("/", "~1")

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from features.errors import RecoupError
 from serving.http import operation, problems
 from serving.http.operation import Operation
-from serving.refusals import NoCase, UnknownLoan
+from serving.http.problems import Fault, Problem
+from serving.refusals import NoCase, Unfit, UnknownLoan
 
 _REFUSED = {
     404: "a loan is not in the online store",
@@ -54,6 +55,8 @@ def scored(
             raise problems.at(404, pointer.format(row=error.row), f"not in the online store: {error.hint}") from error
         except NoCase as error:
             raise problems.at(409, pointer, "no case then: not known, not charged off, or done with") from error
+        except Unfit as error:
+            raise Problem(422, "the features are not the model's inputs", _faults(error)) from error
         except RecoupError as error:
             raise problems.busy(str(error), 10) from error
 
@@ -61,3 +64,8 @@ def scored(
         name=path.strip("/"), method="POST", path=path, scope=scope, about=about, handler=handler,
         asked=asked, answered=answered, refused=_REFUSED | (refused or {}),
     )  # fmt: skip
+
+
+def _faults(error: Unfit) -> list[Fault]:
+    wrong = sorted(error.wrong.items())
+    return [Fault(pointer=f"#/features/{problems.escaped(name)}", detail=detail) for name, detail in wrong]

@@ -3,26 +3,35 @@
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+from features import online_home
 from features.home import Home
-from features.online import NOBODY
-from features.store import FeatureDoor, OnlineRows
+from features.online_row import RowReader
+from features.services import NOBODY
+from serving.given import Given
 from serving.journal import Journal
 from serving.pricing import valuation
-from serving.schemas import PricedLoan, PriceRequest, PriceResponse, asked_moment
-from serving.scoring import CHAMPION, Scorer, carried, require_known
+from serving.refusals import UnknownLoan
+from serving.schemas import GivenRequest, PricedLoan, PriceRequest, PriceResponse, asked_moment
+from serving.scoring import CHAMPION, Inputs, Scorer, carried
 from training.outlook import ULTIMATE, Outlook
-from training.package import ModelPackage
+from training.row_model import RowModel
+
+_FEW = 4
+"""As many loans are answered sooner than a thread begins."""
 
 
 class Pricing:
-    """Values of loans that are in the online store."""
+    """Values of loans, in the online store or as the caller describes them."""
 
-    def __init__(self, home: Home, package: ModelPackage, label: str, role: str = CHAMPION):
-        self._door = FeatureDoor(home)
-        self._scorer = Scorer(package, label, Journal(home), role)
+    def __init__(self, home: Home, model: RowModel, label: str, role: str = CHAMPION):
+        self._scorer = Scorer(model, label, Journal(home), role)
+        self._reader = RowReader(home, model.card.columns, ["asset:currency"])
+        self._near = online_home.near(home)
+        self._checked = Given(model)
         self._given = valuation.assumptions()
+        self._assumptions = self._given.model_dump()
+        self._owed = [model.names.index(name) for name in ("balance", "collected_share")]
 
     def price(self, request: PriceRequest) -> PriceResponse:
         """Value the loans asked, in their order; each is a decision of its own.
@@ -34,26 +43,33 @@ class Pricing:
         RecoupError
             When the store was never filled, or the journal cannot be written.
         """
-        rows = self._read(request)
-        package = self._scorer.package
-        explained = package.explain(rows.frame)
-        share = 1 - rows.frame["collected_share"].fill_null(0.0)
-        owed = (rows.frame["balance"] * share).clip(0.0).to_numpy()
-        valued = valuation.value(package.outlook(rows.frame), owed, self._given, explained.scores)
-        answers = []
-        for row, loan_id in enumerate(request.loan_ids):
-            value: dict[str, Any] = {name: float(column[row]) for name, column in valued.columns().items()}
-            value |= {"outlook": _outlook(valued.outlook, row)}
-            context = {"value": value, "assumptions": self._given.model_dump()}
-            decision = self._scorer.decide("price", loan_id, rows, row, float(owed[row]), explained, context)
-            answers.append(
-                PricedLoan.model_validate(
-                    {"currency": rows.also["currency"][row], "owed": float(owed[row])}
-                    | value
-                    | carried(loan_id, decision)
-                )
-            )
-        return PriceResponse(loans=answers)
+        asked = {"moment": asked_moment(request.moment).timestamp(), "horizon_months_asked": ULTIMATE}
+        rows = [self._reader.read(asked | {"loan_id": loan_id}) for loan_id in request.loan_ids]
+        for place, (loan_id, row) in enumerate(zip(request.loan_ids, rows, strict=True)):
+            if row.unknown:
+                raise UnknownLoan(loan_id, place)
+        priced = [
+            self._priced("price", loan_id, row.also["currency"], Inputs.read(row))
+            for loan_id, row in zip(request.loan_ids, rows, strict=True)
+        ]
+        return PriceResponse(loans=priced)
+
+    def price_given(self, request: GivenRequest) -> PricedLoan:
+        """Value a loan by the features that the caller sends.
+
+        Raises
+        ------
+        Unfit
+            When they are not the model's inputs.
+        RecoupError
+            When the journal cannot be written.
+        """
+        inputs = self._checked.inputs(request.features)
+        return self._priced("price_given", request.reference, request.currency, inputs)
+
+    def at_once(self, request: PriceRequest | GivenRequest) -> bool:
+        """Tell whether a question is answered sooner than a thread begins."""
+        return self._near and len(request.subjects()) <= _FEW
 
     def warm(self) -> None:
         """Read and value a loan that there is not, so that the first question finds all in place.
@@ -63,29 +79,28 @@ class Pricing:
         RecoupError
             When the store was never filled.
         """
-        rows = self._rows(PriceRequest(loan_ids=[NOBODY], moment=None))
-        package = self._scorer.package
-        explained = package.explain(rows.frame)
-        valuation.value(package.outlook(rows.frame), np.zeros(1), self._given, explained.scores)
-        assert package.fingerprint
+        row = self._reader.read({"moment": 0.0, "horizon_months_asked": ULTIMATE, "loan_id": NOBODY})
+        scored = self._scorer.model.explain(row.numbers, row.texts)
+        assert scored.outlook is not None
+        valuation.value(scored.outlook, np.zeros(1), self._given)
 
-    def _read(self, request: PriceRequest) -> OnlineRows:
-        rows = self._rows(request)
-        require_known(request.loan_ids, rows)
-        return rows
+    def _priced(self, kind: str, loan_id: str, currency: str | None, inputs: Inputs) -> PricedLoan:
+        """Value one loan and journal it."""
+        scored = self._scorer.model.explain(inputs.numbers, inputs.texts)
+        assert scored.outlook is not None, "a recovery model has an outlook"
+        balance, collected = inputs.numbers[self._owed].tolist()
+        owed = max(balance * (1 - (collected if collected == collected else 0.0)), 0.0)
+        valued = valuation.value(scored.outlook, np.array([owed]), self._given)
+        value: dict[str, Any] = {name: column.item() for name, column in valued.columns().items()}
+        value["outlook"] = _outlook(valued.outlook)
+        context = {"value": value, "assumptions": self._assumptions}
+        decision = self._scorer.decide(kind, loan_id, inputs, owed, scored, context)
+        return PricedLoan.model_validate({"currency": currency, "owed": owed} | value | carried(loan_id, decision))
 
-    def _rows(self, request: PriceRequest) -> OnlineRows:
-        asked = pl.DataFrame({"loan_id": request.loan_ids}).with_columns(
-            pl.lit(asked_moment(request.moment)).alias("moment"),
-            pl.lit(ULTIMATE).alias("horizon_months_asked"),
-        )
-        return self._door.online(self._scorer.package.card.service, asked, also=["asset:currency"])
 
-
-def _outlook(outlook: Outlook, row: int) -> list[dict[str, float]]:
+def _outlook(outlook: Outlook) -> list[dict[str, float]]:
+    sides = (side[0].tolist() for side in (outlook.curve, outlook.lower, outlook.upper))
     return [
-        {"months": int(months), "rate": float(rate), "lower": float(lower), "upper": float(upper)}
-        for months, rate, lower, upper in zip(
-            outlook.horizons, outlook.curve[row], outlook.lower[row], outlook.upper[row], strict=True
-        )
+        {"months": int(months), "rate": rate, "lower": lower, "upper": upper}
+        for months, rate, lower, upper in zip(outlook.horizons, *sides, strict=True)
     ]

@@ -7,7 +7,7 @@ from serving.http.scored import scored
 from serving.pricing.answers import Pricing
 from serving.pricing.runner import Runner
 from serving.pricing.tape_operations import TAPE_OPERATIONS
-from serving.schemas import PriceRequest, PriceResponse
+from serving.schemas import GivenRequest, PricedLoan, PriceRequest, PriceResponse
 
 SERVICE = Service(
     title="recoup pricing",
@@ -18,6 +18,10 @@ SERVICE = Service(
         scored(
             "/price", "price", "Value loans by id",
             PriceRequest, PriceResponse, Pricing.price, "#/loan_ids/{row}",
+        ),
+        scored(
+            "/price_given", "price", "Value a loan by features that the caller sends",
+            GivenRequest, PricedLoan, Pricing.price_given, "#/reference",
         ),
         *TAPE_OPERATIONS,
         MODELS,

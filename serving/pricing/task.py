@@ -61,13 +61,14 @@ def sha256(path: Path) -> str:
 def _price(folder: Path) -> str:
     """Price a task's tape by the model in force, journal it, and give the decision id."""
     from features.lake import Lake
+    from serving import bento
     from serving.journal import Journal
     from serving.lineup import Rule
     from serving.releases import Releases
     from training.registry import Registered
 
     home = homes.current()
-    package, label = Releases(home, "recovery").at_start(Rule.from_environment().alias)
+    package, label = Releases(home, "recovery", bento.package_in).at_start(Rule.from_environment().alias)
     name, version = label.split("/")
     told: list[str] = []
 
