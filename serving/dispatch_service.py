@@ -1,6 +1,7 @@
 """The dispatch Bento. Only wires; see `serving.dispatch.application`."""
 
 from serving.http.asgi_service import AsgiService
+from serving.settings import whole
 
 
 class Dispatch:
@@ -9,4 +10,4 @@ class Dispatch:
     application = "serving.dispatch.application"
 
 
-DispatchService = AsgiService(name="recoup_dispatch", inner=Dispatch, config={"workers": 1})
+DispatchService = AsgiService(name="recoup_dispatch", inner=Dispatch, config={"workers": whole("RECOUP_WORKERS", 1)})

@@ -1,6 +1,7 @@
 """The pricing Bento. Only wires; see `serving.pricing.application`."""
 
 from serving.http.asgi_service import AsgiService
+from serving.settings import whole
 
 
 class Pricing:
@@ -9,4 +10,4 @@ class Pricing:
     application = "serving.pricing.application"
 
 
-PricingService = AsgiService(name="recoup_pricing", inner=Pricing, config={"workers": 1})
+PricingService = AsgiService(name="recoup_pricing", inner=Pricing, config={"workers": whole("RECOUP_WORKERS", 1)})
