@@ -4,7 +4,7 @@ import json
 import socket
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import httpx
@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from features.errors import RecoupError
 from features.lake import Lake
+from recoup.client import Dispatch, Pricing, Refused
 from serving import bento, server
 from serving.auth import KeyRing
 from serving.journal import Journal
@@ -49,6 +50,22 @@ def answers(name, client):
     response = client.post(route, json=body)
     assert response.status_code == 200, response.text
     return response.json()["loans"] if name == "recovery" else [response.json()]
+
+
+def test_the_typed_client_reads_the_same(served):
+    name, http = served
+    made = {"recovery": Pricing, "contact": Dispatch}[name](str(http.base_url), KEY)
+
+    def ask(loan):
+        moment = datetime.fromisoformat(MOMENT)
+        return made.price([loan], moment).loans[0] if name == "recovery" else made.chance(loan, moment=moment)
+
+    with made:
+        for answer in answers(name, http):
+            read = ask(answer["loan_id"])
+            assert read == type(read).model_validate(answer | {"decision_id": read.decision_id})
+        with pytest.raises(Refused, match="404"):
+            ask("L404")
 
 
 def test_reasons_and_base_add_up_to_the_score(served):
