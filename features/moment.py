@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from features.feeds.contacts import CHANNELS
+from features.feeds.contacts import CHANNELS, POINT_KINDS
 from features.marts.columns import MISSING, Feature
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray | float]
@@ -61,7 +61,14 @@ ATTEMPT = [
     Feature("days_since_right_party", "number", "time since the debtor was last reached", "days"),
     Feature("attempts_by_channel", "number", "attempts so far by this channel"),
     Feature("right_parties_by_channel", "number", "reached so far by this channel"),
+    Feature("attempts_at_point", "number", "attempts so far at this contact point"),
+    Feature("right_parties_at_point", "number", "reached so far at this contact point"),
+    Feature("bounced_at_point", "number", "messages that bounced at this contact point"),
+    Feature("delivered_at_point", "number", "messages delivered at this contact point, unanswered"),
+    Feature("last_attempt_hour", "number", "hour at the debtor's place of the last attempt", "hour"),
+    Feature("last_right_party_hour", "number", "hour there at which he was last reached", "hour"),
 ]
+_AT_POINT = ("attempts", "right_parties", "bounced", "delivered")
 ATTEMPT_INPUTS = {
     "customer": ["birth_year", "time_zone"],
     "asset": ["default_at"],
@@ -70,6 +77,7 @@ ATTEMPT_INPUTS = {
         "last_right_party_at",
         *[f"attempts_{name}" for name in CHANNELS],
         *[f"right_parties_{name}" for name in CHANNELS],
+        *[f"{what}_at_{kind}" for what in _AT_POINT for kind in POINT_KINDS],
     ],
 }
 ATTEMPT_REQUEST = {
@@ -114,10 +122,12 @@ def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
     x = _numbers(columns, ATTEMPT_INPUTS, ATTEMPT_REQUEST)
     now = x["moment"]
     channels = np.asarray(columns["channel_asked"], dtype=object)
-    hour, weekday, day, month = _local_calendar(now, np.asarray(columns["time_zone"], dtype=object))
+    points = np.asarray(columns["point_kind_asked"], dtype=object)
+    zones = np.asarray(columns["time_zone"], dtype=object)
+    hour, weekday, day, month = _local_calendar(now, zones)
     return {
         "channel": channels,
-        "point_kind": np.asarray(columns["point_kind_asked"], dtype=object),
+        "point_kind": points,
         "local_hour": hour,
         "local_weekday": weekday,
         "day_of_month": day,
@@ -126,8 +136,11 @@ def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
         "months_since_default": (now - x["default_at"]) / _MONTH,
         "days_since_attempt": (now - x["last_attempt_at"]) / _DAY,
         "days_since_right_party": (now - x["last_right_party_at"]) / _DAY,
-        "attempts_by_channel": _chosen(channels, "attempts_", x),
-        "right_parties_by_channel": _chosen(channels, "right_parties_", x),
+        "attempts_by_channel": _chosen(channels, CHANNELS, "attempts_", x),
+        "right_parties_by_channel": _chosen(channels, CHANNELS, "right_parties_", x),
+        **{f"{what}_at_point": _chosen(points, POINT_KINDS, f"{what}_at_", x) for what in _AT_POINT},
+        "last_attempt_hour": _local_calendar(x["last_attempt_at"], zones)[0],
+        "last_right_party_hour": _local_calendar(x["last_right_party_at"], zones)[0],
     }
 
 
@@ -141,11 +154,11 @@ def _age(now: np.ndarray, birth_year: np.ndarray) -> np.ndarray:
     return np.floor(1970 + now / _YEAR) - birth_year
 
 
-def _chosen(channels: np.ndarray, prefix: str, x: dict[str, np.ndarray]) -> np.ndarray:
-    """Pick, row by row, the counter of the row's own channel."""
-    picked = np.full(channels.shape, np.nan)
-    for name in CHANNELS:
-        picked = np.where(channels == name, x[prefix + name], picked)
+def _chosen(own: np.ndarray, names: tuple[str, ...], prefix: str, x: dict[str, np.ndarray]) -> np.ndarray:
+    """Pick, row by row, the counter of the row's own channel or kind of contact point."""
+    picked = np.full(own.shape, np.nan)
+    for name in names:
+        picked = np.where(own == name, x[prefix + name], picked)
     return picked
 
 

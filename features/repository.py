@@ -39,6 +39,15 @@ _APPLICATION = [
     "public_records", "bankruptcies", "revolving_balance", "revolving_utilisation",
     "revolving_to_income",
 ]  # fmt: skip
+_ATTEMPT_V1 = [
+    "channel", "point_kind", "local_hour", "local_weekday", "day_of_month", "month_of_year", "age_years",
+    "months_since_default", "days_since_attempt", "days_since_right_party", "attempts_by_channel",
+    "right_parties_by_channel",
+]  # fmt: skip
+_DEBTOR = ["occupation", "marital_status", "education", "has_mortgage", "has_other_loan",
+           "in_default_elsewhere", "phones", "has_email"]  # fmt: skip
+_HISTORY = ["attempts", "right_parties", "promises", "wrong_parties", "last_channel", "last_outcome",
+            "prior_attempts", "prior_campaign_attempts", "prior_outcome", "days_since_prior"]  # fmt: skip
 _MARKET = ["unemployment_rate", "employment_variation", "employed", "price_index",
            "confidence_index", "short_rate", "house_price_index", "court_months"]  # fmt: skip
 
@@ -67,16 +76,26 @@ SERVICES: dict[str, dict[str, list[str]]] = {
         "at_valuation": [feature.name for feature in moment.VALUATION],
     },
     "contact_v1": {
-        "customer": [
-            "occupation", "marital_status", "education", "has_mortgage", "has_other_loan",
-            "in_default_elsewhere", "phones", "has_email",
-        ],
+        "customer": _DEBTOR,
         "public": _MARKET,
-        "contact": [
-            "attempts", "right_parties", "promises", "wrong_parties", "last_channel", "last_outcome",
-            "prior_attempts", "prior_campaign_attempts", "prior_outcome", "days_since_prior",
-        ],
+        "contact": _HISTORY,
+        "at_attempt": _ATTEMPT_V1,
+    },
+    "contact_v2": {
+        "customer": [*_DEBTOR, "home_region"],
+        "financial": ["collections", "collected_share"],
+        "public": _MARKET,
+        "contact": _HISTORY,
         "at_attempt": [feature.name for feature in moment.ATTEMPT],
+    },
+    "attempt_value_v1": {
+        "customer": ["annual_income", "credit_score"],
+        "asset": ["balance", "interest_rate"],
+        "financial": ["collected_share", "collections"],
+        "contact": ["attempts", "right_parties", "promises"],
+        "at_attempt": ["channel", "local_hour", "months_since_default", "days_since_attempt",
+                       "days_since_right_party", "attempts_by_channel", "right_parties_by_channel",
+                       "attempts_at_point", "right_parties_at_point", "bounced_at_point", "delivered_at_point"],
     },
 }  # fmt: skip
 

@@ -50,7 +50,7 @@ def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
 
 TASK = Task(
     name="contact",
-    service="contact_v1",
+    service="contact_v2",
     link="logistic",
     fixed={"loss_function": "Logloss", "eval_metric": "Logloss"},
     rows=rows,

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from features.feeds.contacts import CHANNELS
+from features.feeds.contacts import CHANNELS, POINT_KINDS
 from features.marts import timeline
 from features.marts.columns import MISSING, Feature
 
@@ -17,6 +17,10 @@ _COUNTS = [
     Feature("wrong_parties", "number", "attempts that reached somebody else"),
     *[Feature(f"attempts_{channel}", "number", f"attempts by {channel}") for channel in CHANNELS],
     *[Feature(f"right_parties_{channel}", "number", f"reached by {channel}") for channel in CHANNELS],
+    *[Feature(f"attempts_at_{kind}", "number", f"attempts at a contact point: {kind}") for kind in POINT_KINDS],
+    *[Feature(f"right_parties_at_{kind}", "number", f"reached at a contact point: {kind}") for kind in POINT_KINDS],
+    *[Feature(f"bounced_at_{kind}", "number", f"messages bounced at a contact point: {kind}") for kind in POINT_KINDS],
+    *[Feature(f"delivered_at_{kind}", "number", f"messages delivered, unanswered: {kind}") for kind in POINT_KINDS],
 ]
 _LAST = [
     Feature("last_attempt_at", "number", "last attempt", "seconds since 1970, UTC"),
@@ -53,14 +57,19 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
 
 def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
     ordered = rows.sort(ENTITY, timeline.KNOWN, "attempted_at", "attempt_id")
-    reached = pl.col("right_party")
+    reached, outcome = pl.col("right_party"), pl.col("outcome")
+    points = {kind: pl.col("point_kind").fill_null("unknown") == kind for kind in POINT_KINDS}
     counted = {
         "attempts": pl.lit(True),
         "right_parties": reached,
-        "promises": pl.col("outcome") == "promise",
-        "wrong_parties": pl.col("outcome") == "wrong_party",
+        "promises": outcome == "promise",
+        "wrong_parties": outcome == "wrong_party",
         **{f"attempts_{name}": pl.col("channel") == name for name in CHANNELS},
         **{f"right_parties_{name}": reached & (pl.col("channel") == name) for name in CHANNELS},
+        **{f"attempts_at_{kind}": there for kind, there in points.items()},
+        **{f"right_parties_at_{kind}": reached & there for kind, there in points.items()},
+        **{f"bounced_at_{kind}": (outcome == "bounced") & there for kind, there in points.items()},
+        **{f"delivered_at_{kind}": (outcome == "delivered") & there for kind, there in points.items()},
     }
     marks = [mark.fill_null(False).cast(pl.Float64).alias(name) for name, mark in counted.items()]
     # an attempt that is learnt after a later one counts, but it is not the last
@@ -72,5 +81,5 @@ def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
         pl.when(last).then(when).alias("last_attempt_at"),
         pl.when(reached).then(when).cum_max().over(ENTITY).alias("last_right_party_at"),
         pl.when(last).then("channel").alias("last_channel"),
-        pl.when(last).then(pl.col("outcome").fill_null(MISSING)).alias("last_outcome"),
+        pl.when(last).then(outcome.fill_null(MISSING)).alias("last_outcome"),
     )  # fmt: skip

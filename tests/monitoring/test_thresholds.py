@@ -14,7 +14,7 @@ from features.store import FeatureDoor
 from monitoring.drift import compare
 from monitoring.thresholds import SCORE, SHIPPED, Rule, Thresholds, Within
 
-MODELS = {"recovery": "recovery_v1", "contact": "contact_v1"}
+MODELS = {"recovery": "recovery_v1", "contact": "contact_v2"}
 
 
 @pytest.mark.parametrize(("model", "service"), MODELS.items())

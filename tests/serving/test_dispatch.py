@@ -180,7 +180,7 @@ def test_what_a_contact_adds_is_shrunk_and_capped(worked):
 
 def test_next_contact_offers_what_the_plan_would(worked, door, planned):
     def online(rows):
-        return door.online("contact_v1", rows).frame
+        return door.online(package.card.service, rows).frame
 
     package = registry.load(worked, "contact").package
     values = attempt_value.estimate(door.lake, MOMENT)
