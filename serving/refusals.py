@@ -21,5 +21,12 @@ class Unfit(RecoupError):
         self.wrong = wrong
 
 
+class TooEarly(RecoupError):
+    """A moment before the online store's values stood; it keeps none that are older."""
+
+    def __init__(self, since: str):
+        super().__init__(f"the online store's values stand since {since} only: ask about a later moment")
+
+
 class NoCase(RecoupError):
     """A debt that nobody may be asked about: not known or charged off yet, or done with."""

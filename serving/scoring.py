@@ -6,13 +6,16 @@ last bit from the journal and the registered model alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from features.errors import RecoupError
+from features.online import iso
 from features.online_row import OnlineRow
 from serving.journal import Journal
+from serving.refusals import TooEarly
 from training.row_model import RowModel, RowScore
 
 if TYPE_CHECKING:
@@ -74,6 +77,33 @@ class Inputs:
     def read(cls, row: OnlineRow) -> "Inputs":
         """Return a row as the online store gave it."""
         return cls(row.numbers, row.texts, row.known_at, row.stale)
+
+
+def require_standing(asked: datetime | None, moment: datetime, known_at: Mapping[str, str]) -> None:
+    """Refuse values that were not known yet at the moment that they would be scored for.
+
+    Parameters
+    ----------
+    asked : datetime, optional
+        The moment that the caller names.
+    moment : datetime
+        That, or else what this machine's clock says (UTC).
+    known_at : dict of str to str
+        Since when each view's values have stood (ISO 8601, UTC).
+
+    Raises
+    ------
+    TooEarly
+        When the caller asks about the past.
+    RecoupError
+        When this machine's clock is behind what is known.
+    """
+    since = max(known_at.values(), default="")
+    if since <= iso(int(moment.timestamp())):
+        return
+    if asked is not None:
+        raise TooEarly(since)
+    raise RecoupError(f"the clock here says {moment.isoformat()}, and the online store knows of {since}: set the clock")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from serving.schemas import (
     Slot,
     asked_moment,
 )
-from serving.scoring import CHAMPION, Inputs, Scorer, carried
+from serving.scoring import CHAMPION, Inputs, Scorer, carried, require_standing
 from training.row_model import RowModel
 
 
@@ -44,7 +44,7 @@ class Contacting:
         RecoupError
             When the store was never filled.
         """
-        row = self._row(ContactRequest.model_validate({"loan_id": NOBODY}))
+        row = self._row(ContactRequest.model_validate({"loan_id": NOBODY}), asked_moment(None))
         self._scorer.model.explain(row.numbers, row.texts)
 
     def at_once(self, request: ContactRequest | NextContactRequest) -> bool:
@@ -58,12 +58,16 @@ class Contacting:
         ------
         UnknownLoan
             When the store has never seen the loan.
+        TooEarly
+            When the moment is before what the store knows.
         RecoupError
             When the store was never filled, or the journal cannot be written.
         """
-        row = self._row(request)
+        moment = asked_moment(request.moment)
+        row = self._row(request, moment)
         if row.unknown:
             raise UnknownLoan(request.loan_id, 0)
+        require_standing(request.moment, moment, row.known_at)
         scored = self._scorer.model.explain(row.numbers, row.texts)
         context = {"channel": request.channel, "point_kind": request.point_kind}
         decision = self._scorer.decide("contact", request.loan_id, Inputs.read(row), 1.0, scored, context)
@@ -76,6 +80,8 @@ class Contacting:
         ------
         UnknownLoan
             When the store has never seen the loan.
+        TooEarly
+            When the moment is before what the store knows.
         NoCase
             When the loan is not charged off yet, or no case any more.
         RecoupError
@@ -88,6 +94,7 @@ class Contacting:
             read.append(self._door.online(self._scorer.model.card.service, asked))
             if any(read[-1].unknown):
                 raise UnknownLoan(request.loan_id, 0)
+            require_standing(request.moment, moment, read[-1].known_at[0])
             return read[-1].frame
 
         found = next_contact(self._door, self._scorer.model, self._values(moment), request.loan_id, moment, features_of)
@@ -103,11 +110,11 @@ class Contacting:
                 slots.append(Slot.model_validate(slot | carried(request.loan_id, decision)))
         return NextContactResponse.model_validate({"slots": slots, "refused": refused})
 
-    def _row(self, request: ContactRequest) -> OnlineRow:
+    def _row(self, request: ContactRequest, moment: datetime) -> OnlineRow:
         return self._reader.read(
             {
                 "loan_id": request.loan_id,
-                "moment": asked_moment(request.moment).timestamp(),
+                "moment": moment.timestamp(),
                 "channel_asked": request.channel,
                 "point_kind_asked": request.point_kind,
             }

@@ -11,7 +11,7 @@ from features.errors import RecoupError
 from serving.http import operation, problems
 from serving.http.operation import Operation
 from serving.http.problems import Fault, Problem
-from serving.refusals import NoCase, Unfit, UnknownLoan
+from serving.refusals import NoCase, TooEarly, Unfit, UnknownLoan
 
 _REFUSED = {
     404: "a loan is not in the online store",
@@ -55,6 +55,8 @@ def scored(
             raise problems.at(404, pointer.format(row=error.row), f"not in the online store: {error.hint}") from error
         except NoCase as error:
             raise problems.at(409, pointer, "no case then: not known, not charged off, or done with") from error
+        except TooEarly as error:
+            raise problems.at(422, "#/moment", str(error)) from error
         except Unfit as error:
             raise Problem(422, "the features are not the model's inputs", _faults(error)) from error
         except RecoupError as error:

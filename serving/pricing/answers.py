@@ -13,7 +13,7 @@ from serving.journal import Journal
 from serving.pricing import valuation
 from serving.refusals import UnknownLoan
 from serving.schemas import GivenRequest, PricedLoan, PriceRequest, PriceResponse, asked_moment
-from serving.scoring import CHAMPION, Inputs, Scorer, carried
+from serving.scoring import CHAMPION, Inputs, Scorer, carried, require_standing
 from training.outlook import ULTIMATE, Outlook
 from training.row_model import RowModel
 
@@ -40,14 +40,18 @@ class Pricing:
         ------
         UnknownLoan
             When the store has never seen a loan.
+        TooEarly
+            When the moment is before what the store knows.
         RecoupError
             When the store was never filled, or the journal cannot be written.
         """
-        asked = {"moment": asked_moment(request.moment).timestamp(), "horizon_months_asked": ULTIMATE}
+        moment = asked_moment(request.moment)
+        asked = {"moment": moment.timestamp(), "horizon_months_asked": ULTIMATE}
         rows = [self._reader.read(asked | {"loan_id": loan_id}) for loan_id in request.loan_ids]
         for place, (loan_id, row) in enumerate(zip(request.loan_ids, rows, strict=True)):
             if row.unknown:
                 raise UnknownLoan(loan_id, place)
+            require_standing(request.moment, moment, row.known_at)
         priced = [
             self._priced("price", loan_id, row.also["currency"], Inputs.read(row))
             for loan_id, row in zip(request.loan_ids, rows, strict=True)
