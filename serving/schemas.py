@@ -94,7 +94,7 @@ class Answered(BaseModel):
     reasons: list[ReasonCode]
     other_effect: float
     features_known_at: dict[str, datetime] = Field(description="since when each mart's values stand, UTC")
-    stale: dict[str, datetime] = Field(description="marts last materialized too long ago, and when, UTC")
+    stale: dict[str, datetime] = Field(description="marts last materialized too long ago, and when, UTC; empty: fresh")
 
 
 class AtHorizon(BaseModel):
