@@ -15,7 +15,6 @@ import polars as pl
 
 from training.curve import HorizonCurve, steps
 from training.learner import Learner
-from training.package import ModelPackage
 
 _USUAL = 0.05**2
 """Variance of a region's vintage around expectation where nothing is measured, and how far that may be off.
@@ -28,21 +27,21 @@ _FEWEST = 200
 _SUMS = ("expected", "missed", "luck")
 
 
-def learn(learner: Learner, tested: ModelPackage, test: np.ndarray) -> dict[str, float]:
-    """Return what loans share, by a model and the rows that it has not seen; see `estimate`.
+def learn(learner: Learner, test: np.ndarray, scores: pl.Series) -> dict[str, float]:
+    """Return what loans share, by a model's scores of rows that it has not seen; see `estimate`.
 
     Parameters
     ----------
     learner : Learner
-    tested : ModelPackage
-        A recovery model.
+        Of a recovery model.
     test : ndarray of bool, shape (n,)
-        The learner's rows that came after those of ``tested``.
+        The learner's rows that the model has not seen.
+    scores : polars.Series
+        Of those among them that are judged.
     """
     judged = learner.rows["judged"].to_numpy()
     unseen = learner.rows.filter(test & judged).select("region", cohort=pl.col("moment").dt.year(), realised="target")
-    scores = tested.scores(learner.frame.filter(test & judged), threads=2)
-    return estimate(unseen.with_columns(pl.Series("expected", scores)), level_error(learner.rows))
+    return estimate(unseen.with_columns(scores.alias("expected")), level_error(learner.rows))
 
 
 def estimate(rows: pl.DataFrame, level: float) -> dict[str, float]:

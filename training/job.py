@@ -134,7 +134,7 @@ class _Job:
         metrics, test = evidence.measure(learner, tested, parts.train, parts.test, challengers)
         card = replace(card, metrics=metrics)
         if tested.spread:
-            shared = common_factor.learn(learner, tested, parts.test)
+            shared = common_factor.learn(learner, parts.test, test["score"])
             card = replace(card, coverage=coverage.by_slice(test), common_factor=shared)
         self.progress("final fit and explanation table")
         final = fit(learner, np.ones(learner.rows.height, bool), found.parameters, card)
@@ -164,6 +164,7 @@ class _Job:
             horizons=horizons,
             parameters=learner.fixed() | parameters,
             population=population.describe(learner.frame, learner.columns, learner.seed),
+            **self.task.beside(door, self.source, self.as_of, learner.seed),
         )
 
 

@@ -14,6 +14,8 @@ from training.link import linked
 from training.package import to_pool
 from training.task import Task
 
+MACHINE = {"thread_count": 2, "max_ctr_complexity": 1, "allow_writing_files": False, "verbose": False}
+"""CatBoost parameters of every fit: two cores, no combined categories (see `training.leaf_shap`), nothing written."""
 FEW_ROWS = 5_000
 _SEEDS = 5
 
@@ -30,14 +32,13 @@ class Learner:
 
     def fixed(self) -> dict[str, Any]:
         """Return the CatBoost parameters that are not searched."""
-        return self.task.fixed | {
-            "random_seed": self.seed,
-            "thread_count": 2,
-            "max_ctr_complexity": 1,
-            "allow_writing_files": False,
-            "verbose": False,
-            "monotone_constraints": self.task.monotone,
-        }
+        own = {"random_seed": self.seed, "monotone_constraints": self.task.monotone}
+        return self.task.fixed | MACHINE | own
+
+    @property
+    def categories(self) -> list[str]:
+        """Inputs that are categories, in order."""
+        return [column["name"] for column in self.columns if column["kind"] == "category"]
 
     def curve(self, part: np.ndarray) -> HorizonCurve | None:
         """Return the average recovery curve of a part, for a task with horizons."""
@@ -57,9 +58,8 @@ class Learner:
 
     def pool(self, part: np.ndarray, target: np.ndarray, curve: HorizonCurve | None) -> Pool:
         """Return a part's pool; small averages are noisy in multiples, and weigh less. Weights average to 1."""
-        categories = [column["name"] for column in self.columns if column["kind"] == "category"]
         average = self.average(part, curve)
-        return to_pool(self.frame.filter(part), categories, target, average / average.mean())
+        return to_pool(self.frame.filter(part), self.categories, target, average / average.mean())
 
     def fit(
         self, part: np.ndarray, parameters: dict[str, Any], curve: HorizonCurve | None, seeds: int | None = None

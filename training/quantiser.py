@@ -5,7 +5,6 @@ says as much. Of a category it asks what CatBoost's tables hold: CatBoost is ask
 category, on a pool of as many rows.
 """
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,8 +87,10 @@ class Quantiser:
 
     def bins(self, frame: pl.DataFrame) -> np.ndarray:
         """Return bins, uint8, shape (planes, rows), of inputs in the model's order, categories as text."""
+        from training.leaf_walk import count  # here, since importing numba is for many rows only
+
         bins = np.zeros((len(self.planes), frame.height), np.uint8)
-        count, names = _compiled_count(), self.model.feature_names_
+        names = self.model.feature_names_
         for number, plane in enumerate(self.planes):
             if plane.borders is not None:
                 count(frame[names[plane.feature]].to_numpy(), plane.borders, bins[number])
@@ -103,13 +104,12 @@ class Quantiser:
         distinct = {place: column.unique().sort() for place, column in columns.items()}
         counts = self._counts(tuple((place, tuple(levels.cast(pl.String))) for place, levels in distinct.items()))
         codes = {place: column.to_physical().to_numpy() for place, column in columns.items()}
-        look_up = _compiled_look_up()
         for number, count in counts.items():
             place = self.planes[number].feature
             levels = distinct[place].to_physical().to_numpy()
             yes = np.zeros(levels.max() + 1, np.uint8)
             yes[levels] = count
-            look_up(codes[place], yes, bins[number])
+            np.take(yes, codes[place], out=bins[number], mode="clip")  # which checks nothing, and copies nothing
 
     def _counts(self, levels: Levels) -> dict[int, np.ndarray]:
         """Return the bin of each level in each plane of a category; parts of a tape have mostly the same levels."""
@@ -161,29 +161,3 @@ def _planes(info: dict[str, Any], asked: dict[int, tuple[int, int]]) -> Iterator
             part = np.array(used[first : first + _MOST_QUESTIONS], dtype=np.intp)
             yield Plane(feature, start + part, None if borders is None else np.array(borders, dtype=np.float32)[part])
         start += size
-
-
-@functools.cache
-def _compiled_count() -> Any:
-    """Count, for each value, the borders below it; an unknown value is above none."""
-    from numba import njit  # here, since importing numba is for many rows only
-
-    def count(values: Any, borders: Any, bins: Any) -> None:
-        singles = values.astype(np.float32)  # what CatBoost makes of a number
-        for place in range(borders.shape[0]):
-            for row in range(singles.shape[0]):
-                bins[row] += np.uint8(singles[row] > borders[place])
-
-    return njit(cache=True, nogil=True)(count)
-
-
-@functools.cache
-def _compiled_look_up() -> Any:
-    """Take the bin of each code."""
-    from numba import njit
-
-    def look_up(codes: Any, bin_of: Any, bins: Any) -> None:
-        for row in range(codes.shape[0]):
-            bins[row] = bin_of[codes[row]]
-
-    return njit(cache=True, nogil=True)(look_up)

@@ -13,7 +13,7 @@ from catboost import CatBoost
 
 from training.curve import HorizonCurve
 from training.distribution import Distribution
-from training.learner import Learner
+from training.learner import MACHINE, Learner
 from training.outlook import ULTIMATE
 from training.package import to_pool
 
@@ -30,10 +30,6 @@ _PARAMETERS: dict[str, Any] = {
     "rsm": 0.5,
     "boosting_type": "Plain",
     "ignored_features": ["horizon_months"],
-    "max_ctr_complexity": 1,
-    "thread_count": 2,
-    "allow_writing_files": False,
-    "verbose": False,
 }
 
 
@@ -57,16 +53,15 @@ def fit(learner: Learner, part: np.ndarray, curve: HorizonCurve) -> tuple[CatBoo
     relative = realised / scales[np.searchsorted(horizons, asked)]
     place = rows["entity"].hash(seed=learner.seed).to_numpy()
     taught, fold = latest & (place / 2**64 <= _MOST_ROWS / latest.sum()), place % _FOLDS
-    categories = [column["name"] for column in learner.columns if column["kind"] == "category"]
 
     def fitted(chosen: np.ndarray) -> CatBoost:
-        pool = to_pool(frame.filter(chosen), categories, relative[chosen])
-        return CatBoost(_PARAMETERS | {"random_seed": learner.seed}).fit(pool)
+        pool = to_pool(frame.filter(chosen), learner.categories, relative[chosen])
+        return CatBoost(MACHINE | _PARAMETERS | {"random_seed": learner.seed}).fit(pool)
 
     spread = np.ones(len(place))
     for held_out in np.unique(fold):
         apart = first & (fold == held_out)
-        spread[apart] = fitted(taught & (fold != held_out)).predict(to_pool(frame.filter(apart), categories))
+        spread[apart] = fitted(taught & (fold != held_out)).predict(to_pool(frame.filter(apart), learner.categories))
     return fitted(taught), Distribution.calibrate(horizons, scales, asked[first], spread[first], realised[first])
 
 

@@ -15,6 +15,8 @@ import polars as pl
 from scipy.optimize import brentq
 from scipy.stats import gamma, norm
 
+from serving.pricing import scenarios
+
 LEVEL = 0.90
 _POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 _NONE = 1e-9
@@ -98,8 +100,8 @@ class Luck:
     @classmethod
     def of(cls, shapes: np.ndarray, shape: np.ndarray, region: pl.Series, factor: dict[str, float]) -> "Luck":
         """Take the moments of what `serving.pricing.portfolio.distribute` draws from."""
-        square, place = (shapes**2).mean(axis=1)[shape], region.rank("dense").to_numpy().astype(np.int64) - 1
-        return cls(square, place, factor.get("national", 0.0), factor.get("regional", 0.0))
+        square = (shapes**2).mean(axis=1)[shape]
+        return cls(square, scenarios.numbered(region), factor.get("national", 0.0), factor.get("regional", 0.0))
 
     def total(self, weights: np.ndarray, chosen: np.ndarray) -> Spread:
         """Return the spread of the total of chosen loans whose expectations are ``weights`` (money, not below 0)."""

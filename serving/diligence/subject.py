@@ -62,7 +62,7 @@ class Subject:
     @cached_property
     def worth(self) -> np.ndarray:
         """Present value of each loan's net cash before cost at purchase; nothing for loans that are not worked."""
-        return np.where(self.valued.npv > 0, self.valued.worth, 0.0)
+        return np.where(self.valued.worked, self.valued.worth, 0.0)
 
     def recovery_spread(self, chosen: np.ndarray) -> Spread:
         """Return the spread of the total recovered on chosen loans."""
@@ -70,7 +70,7 @@ class Subject:
 
     def worth_spread(self, chosen: np.ndarray) -> Spread:
         """Return the spread of chosen loans' worth at the required return; its mean is their price."""
-        cost = np.where(self.valued.npv > 0, self.valued.cost, 0.0)[chosen].sum()
+        cost = np.where(self.valued.worked, self.valued.cost, 0.0)[chosen].sum()
         return self.luck.total(self.worth, chosen).less(float(cost))
 
 

@@ -113,7 +113,7 @@ def _beside(sale: Sale, currency: str, owed: np.ndarray, here: np.ndarray, value
     our price: recovery, less what channels keep, less what waiting costs, less what is paid at purchase,
     plus what is saved by not working loans that are not worth it.
     """
-    balance, worked = owed[here].sum(), here & (valued.npv > 0)
+    balance, worked = owed[here].sum(), here & valued.worked
     cash = (valued.curve[here, -1] * owed[here]).sum()
     sold = 0.0 if valued.auctioned is None else (valued.auctioned[here, -1] * owed[here]).sum()
     left = (cash - sold) * given.passed_on(0.0) + sold

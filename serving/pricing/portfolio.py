@@ -30,7 +30,7 @@ class Worked:
     @classmethod
     def of(cls, valued: Valued, owed: np.ndarray, held: np.ndarray) -> "Worked":
         """Take those of n loans that are worth working, among ``held``, a mask of shape (n,)."""
-        here = held & (valued.npv > 0)
+        here = held & valued.worked
         total = float(owed[here].sum())
 
         def mean(curve: np.ndarray) -> np.ndarray:
@@ -99,9 +99,9 @@ def distribute(valued: Valued, owed: np.ndarray, region: pl.Series, shapes: np.n
     count : int
         Scenarios.
     """
-    cash, worked = valued.curve * owed[:, None], valued.npv > 0
+    cash, worked = valued.curve * owed[:, None], valued.worked
     money = np.column_stack([cash, np.where(worked, valued.worth, 0.0)])
-    loans = Exposures(money, region.rank("dense").to_numpy().astype(np.int64) - 1, valued.outlook.shape, shapes)
+    loans = Exposures(money, scenarios.numbered(region), valued.outlook.shape, shapes)
     totals = scenarios.simulate(loans, factor.get("national", 0.0), factor.get("regional", 0.0), count)
     return Distribution(
         float(owed.sum()), valued.horizons, cash.sum(axis=0), totals[:, :-1], float(valued.price.sum()),

@@ -7,7 +7,8 @@ In a scenario a loan recovers its expectation times its own luck times what it s
 X is drawn from the package's quantiles of recovery over expectation, zn is one standard normal for
 all loans, zr one for each region, sn and sr the model's common factors (`training.common_factor`).
 All have mean 1, so that the scenarios' mean is the sum of the expectations, and luck that is shared
-does not fade as loans are added. Cash of a loan rises and falls as a whole: its timing is fixed.
+does not fade as loans are added. Cash of a loan rises and falls as a whole: its timing is fixed. A loan
+that pays nearly all in good times may bring more than is owed: capping it would lower the mean.
 
 Every scenario has a stream of its own (SplitMix64; Steele, Lea and Flood 2014,
 doi:10.1145/2660193.2660195), in which the loan's place is the counter. The result depends neither on
@@ -20,6 +21,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 SCENARIOS = 10_000
 _PART = 250
@@ -48,6 +50,11 @@ class Exposures:
     region: np.ndarray
     shape: np.ndarray
     shapes: np.ndarray
+
+
+def numbered(region: pl.Series) -> np.ndarray:
+    """Return the number of each loan's region, from 0 on, shape (n,)."""
+    return region.rank("dense").to_numpy().astype(np.int64) - 1
 
 
 def simulate(loans: Exposures, national: float, regional: float,

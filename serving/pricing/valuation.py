@@ -130,6 +130,11 @@ class Valued:
         return self.worth - self.cost
 
     @property
+    def worked(self) -> np.ndarray:
+        """Which loans are worth what it costs to work them, shape (n,)."""
+        return self.npv > 0
+
+    @property
     def price(self) -> np.ndarray:
         """What to pay, shape (n,): never below zero, since a loan not worth its cost is not worked."""
         return np.maximum(self.npv, 0.0)
