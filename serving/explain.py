@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from features.home import Home
+from serving import letters
 from serving.journal import Journal
 from serving.pricing.answers import Pricing
-from serving.schemas import PriceRequest
+from serving.schemas import PricedLoan, PriceRequest
 from training import registry
 from training.package import ModelPackage
+from training.registry import Registered
 
 _SHOWN = 10
 
@@ -39,11 +41,7 @@ def explain(home: Home, loan_id: str, moment: datetime | None) -> tuple[str, Pat
     RecoupError
         When no model is trained, the store was never filled, or the loan is unknown.
     """
-    champion = registry.load(home, "recovery")
-    pricing = Pricing(home, champion.package.rows, champion.label)
-    request = PriceRequest(loan_ids=[loan_id], moment=moment)
-    (priced,) = pricing.price(request).loans
-    record = Journal(home).find(priced.decision_id)
+    champion, priced, record = _decided(home, loan_id, moment)
     plot = waterfall(record, champion.package, home.reports / "explain" / f"{priced.decision_id}.png")
     money = priced.currency
     interval = f"{priced.recovery_rate_lower:.1%} to {priced.recovery_rate_upper:.1%}"
@@ -63,6 +61,36 @@ def explain(home: Home, loan_id: str, moment: datetime | None) -> tuple[str, Pat
     ]
     lines += [f"stale: {mart} was last materialized {since:%Y-%m-%d}" for mart, since in priced.stale.items()]
     return "\n".join(lines), plot
+
+
+def letter(home: Home, loan_id: str, moment: datetime | None, language: str) -> str:
+    """Value a loan and tell its debtor why, in plain words, and what would change it.
+
+    Parameters
+    ----------
+    home : Home
+    loan_id : str
+        A loan in the online store.
+    moment : datetime, optional
+        As of when (UTC); now when not given.
+    language : str
+        ``en`` or ``zh``.
+
+    Raises
+    ------
+    RecoupError
+        When no model is trained, the store was never filled, the loan is unknown, or the language is.
+    """
+    champion, priced, record = _decided(home, loan_id, moment)
+    return letters.write(record, champion.package, priced.currency, language)
+
+
+def _decided(home: Home, loan_id: str, moment: datetime | None) -> tuple[Registered, PricedLoan, dict[str, Any]]:
+    """Value a loan by the model in force: the model, the answer, and the decision's record."""
+    champion = registry.load(home, "recovery")
+    pricing = Pricing(home, champion.package.rows, champion.label)
+    (priced,) = pricing.price(PriceRequest(loan_ids=[loan_id], moment=moment)).loans
+    return champion, priced, Journal(home).find(priced.decision_id)
 
 
 def waterfall(record: dict[str, Any], package: ModelPackage, path: Path) -> Path:

@@ -78,18 +78,35 @@ def serve(pricing_port: int = 3000, dispatch_port: int = 3001) -> None:
 
 
 @app.command()
-def explain(loan_id: str, moment: Day = None) -> None:
-    """Say and plot why a loan is worth what it is."""
-    from serving.explain import explain as why
+def explain(
+    loan_id: str,
+    moment: Day = None,
+    letter: Annotated[bool, typer.Option("--letter", help="for the debtor, in plain words")] = False,
+    language: Annotated[str, typer.Option(help="of the letter: en or zh")] = "en",
+) -> None:
+    """Say and plot why a loan is worth what it is, or tell it to the debtor."""
+    from serving import explain as why
 
-    text, plot = why(homes.current(), loan_id, day_end(moment))
+    if letter:
+        print(why.letter(homes.current(), loan_id, day_end(moment), language))
+        return
+    text, plot = why.explain(homes.current(), loan_id, day_end(moment))
     print(text)
     print(f"plot: {plot}")
 
 
 @app.command()
-def replay(decision_id: str) -> None:
+def replay(
+    decision_id: str,
+    page: Annotated[Path | None, typer.Option(help="an HTML file: all that the decision rests on")] = None,
+) -> None:
     """Make a decision again from the journal, and say whether it is the same to the last bit."""
     from serving.replay import rebuild
 
     print(rebuild(homes.current(), decision_id))
+    if page is not None:
+        from features.lake import replace
+        from serving import review
+
+        replace(page, review.render(homes.current(), decision_id).encode())
+        print(f"page: {page}")
