@@ -122,6 +122,7 @@ def _waterfall(evidence: Evidence, title: str, row: int) -> Plot:
             axes.barh(at, effect, left=end - effect, color=drawing.GREEN if effect > 0 else drawing.RED, height=0.7)
         axes.axvline(base, color=drawing.SOFT, linewidth=1, linestyle=":")
         axes.axvline(score, color=drawing.BLUE, linewidth=1)
+        axes.use_sticky_edges = False
         axes.set_yticks(range(len(steps)), [name for name, _ in steps])
         axes.invert_yaxis()
 
@@ -134,4 +135,4 @@ def _about(evidence: Evidence, place: int) -> str:
 
 
 def _shown(value: float | str | None) -> str:
-    return "unknown" if value is None else value if isinstance(value, str) else f"{value:,.4g}"
+    return "unknown" if value is None else value if isinstance(value, str) else f"{value:.6g}"

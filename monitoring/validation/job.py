@@ -66,8 +66,19 @@ def validate(home: Home, name: str, version: str = CHAMPION, *, truth: Path | No
     RecoupError
         When there is no such version, or its rows cannot be had again.
     """
-    registered = registry.load(home, name, version)
-    evidence = gather(home, registered, truth, progress)
+    return examine(home, gather(home, registry.load(home, name, version), truth, progress), progress)
+
+
+def examine(home: Home, evidence: Evidence, progress: Progress) -> Pack:
+    """Run every check on evidence that is at hand, write the pack, and keep it with the version.
+
+    Parameters
+    ----------
+    home : Home
+    evidence : Evidence
+    progress : callable
+        Told a line per step.
+    """
     results: dict[str, Result] = {}
     for check, module in CHECKS.items():
         progress(f"check {len(results) + 1} of {len(CHECKS)}: {check.replace('_', ' ')}")
@@ -79,8 +90,8 @@ def validate(home: Home, name: str, version: str = CHAMPION, *, truth: Path | No
         folder = Path(scratch)
         (folder / approval.PACK).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
         (folder / "pack.html").write_text(page, encoding="utf-8")
-        registry.keep_pack(home, registered, folder)
-        out = home.reports / "validation" / registered.label.replace("/", "-")
+        registry.keep_pack(home, evidence.version, folder)
+        out = home.reports / "validation" / evidence.version.label.replace("/", "-")
         for file in folder.iterdir():
             replace(out / file.name, file.read_bytes())
     return Pack(content, out / "pack.html", out / approval.PACK)

@@ -44,6 +44,6 @@ def _fifth(values: pl.Series) -> pl.Series:
     known = values.drop_nulls()
     edges = np.unique(np.quantile(known, [0.2, 0.4, 0.6, 0.8])) if len(known) else np.array([])
     places = np.searchsorted(edges, values.to_numpy(), side="left")
-    bounds = ["lowest", *(f"{edge:,.4g}" for edge in edges), "highest"]
+    bounds = ["lowest", *(f"{edge:,.4g}" if abs(edge) < 1e4 else f"{edge:,.0f}" for edge in edges), "highest"]
     labels = [f"{place + 1}: {bounds[place]} to {bounds[place + 1]}" for place in range(len(edges) + 1)]
     return pl.Series([labels[place] for place in places], dtype=pl.String).set(values.is_null(), None)

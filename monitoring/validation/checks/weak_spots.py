@@ -30,7 +30,7 @@ SIGNIFICANT = 0.05
 ERROR_RED = 0.50
 """Relative error from which a confirmed slice is red."""
 FEWEST = 40
-"""Rows that a slice needs in each half."""
+"""Debtors that a slice needs in each half: of fewer, an error cannot be told from luck."""
 CANDIDATES = 10
 """How many of the worst slices are tested."""
 _PAIRED = 8
@@ -52,7 +52,7 @@ def run(evidence: Evidence) -> Result:
     explore = _half(evidence.cluster)
     whole = evidence.level(evidence.realised, evidence.scores, evidence.weight)
     residual = (evidence.realised - evidence.scores / whole) * evidence.weight
-    searched = [slice_ for slice_ in _slices(evidence) if _enough(slice_.rows, explore)]
+    searched = [slice_ for slice_ in _slices(evidence) if _enough(evidence.cluster, slice_.rows, explore)]
     ranked = sorted(
         (Slice(one.name, one.rows, _errors(evidence, residual, one.rows & explore)) for one in searched),
         key=lambda one: -abs(one.errors),
@@ -88,8 +88,8 @@ def _half(cluster: np.ndarray) -> np.ndarray:
     return (pl.Series(cluster).hash(seed=SEED) % 2 == 0).to_numpy()
 
 
-def _enough(rows: np.ndarray, explore: np.ndarray) -> bool:
-    return min((rows & explore).sum(), (rows & ~explore).sum()) >= FEWEST and (~rows).sum() >= FEWEST
+def _enough(cluster: np.ndarray, rows: np.ndarray, explore: np.ndarray) -> bool:
+    return min(len(np.unique(cluster[rows & half])) for half in (explore, ~explore)) >= FEWEST and not rows.all()
 
 
 def _slices(evidence: Evidence) -> list[Slice]:
