@@ -34,6 +34,8 @@ class Card:
         Share of 90 % intervals that held out of time, overall and by slice.
     common_factor : dict of str to float
         What loans share; see `training.common_factor.estimate`. Empty for a model without it.
+    attempt_value : dict
+        What reaching a debtor adds; see `training.attempt_value.AttemptValue`. Empty where unknown.
     """
 
     name: str
@@ -55,3 +57,4 @@ class Card:
     extrapolated_beyond: float | None = None
     coverage: dict[str, float] = field(default_factory=dict)
     common_factor: dict[str, float] = field(default_factory=dict)
+    attempt_value: dict[str, Any] = field(default_factory=dict)

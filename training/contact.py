@@ -4,13 +4,15 @@ A training row is an attempt, seen one second before it was made.
 """
 
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from features.errors import RecoupError
 from features.lake import Lake
 from features.marts.contact import JUST_BEFORE
-from training import baselines, challengers, metrics
+from features.store import FeatureDoor
+from training import attempt_value, baselines, challengers, metrics
 from training.task import Task
 
 
@@ -48,6 +50,11 @@ def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
     return attempts
 
 
+def _attempt_value(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> dict[str, Any]:
+    found = attempt_value.estimate(door, source, as_of, seed)
+    return {"attempt_value": found.to_card()} if found else {}
+
+
 TASK = Task(
     name="contact",
     service="contact_v2",
@@ -62,4 +69,5 @@ TASK = Task(
         "rsm": (0.4, 1.0),
     },
     utility=lambda measured: -measured["log_loss"],
+    beside=_attempt_value,
 )  # fmt: skip

@@ -97,6 +97,7 @@ class ModelPackage:
         """A short hash of all that answers come from: trees, splits, category tables, curve and distribution."""
         parts = [_trees(model) for model in (self.model, self.spread) if model]
         parts += [self.card.curve, self.card.distribution]
+        parts += [self.card.attempt_value] if self.card.attempt_value else []
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property

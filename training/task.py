@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from features.lake import Lake
+from features.store import FeatureDoor
 
 Metrics = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
 Baseline = Callable[[pl.DataFrame, np.ndarray, pl.DataFrame], np.ndarray]
@@ -44,6 +45,8 @@ class Task:
         Keys of `training.designs.DESIGNS`: the candidates, the likeliest first.
     monotone : dict of str to int
         Inputs in which the score may only rise (1) or fall (-1).
+    beside : callable
+        ``beside(door, source, as_of, seed)``: fields of the card that are estimated beside the model.
     """
 
     name: str
@@ -59,3 +62,4 @@ class Task:
     designs: tuple[str, ...] = ("direct",)
     monotone: dict[str, int] = field(default_factory=dict)
     most_rows: int = 60_000
+    beside: Callable[[FeatureDoor, str, datetime, int], dict[str, Any]] = lambda door, source, as_of, seed: {}

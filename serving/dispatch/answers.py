@@ -1,6 +1,7 @@
 """What the dispatch service does, apart from HTTP: read features, score, judge, journal, answer."""
 
-from datetime import date, datetime
+from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -9,8 +10,6 @@ from features.home import Home
 from features.online_row import OnlineRow, RowReader
 from features.services import NOBODY
 from features.store import FeatureDoor, OnlineRows
-from serving.dispatch import attempt_value
-from serving.dispatch.attempt_value import AttemptValue
 from serving.dispatch.next_contact import next_contact
 from serving.journal import Journal
 from serving.refusals import UnknownLoan
@@ -23,6 +22,7 @@ from serving.schemas import (
     asked_moment,
 )
 from serving.scoring import CHAMPION, Inputs, Scorer, carried, require_standing
+from training.attempt_value import AttemptValue
 from training.row_model import RowModel
 
 
@@ -33,8 +33,7 @@ class Contacting:
         self._door = FeatureDoor(home)
         self._scorer = Scorer(model, label, Journal(home), role)
         self._reader = RowReader(home, model.card.columns)
-        self._near = online_home.near(home)
-        self._estimated: tuple[date, AttemptValue] | None = None
+        self._near = online_home.near(home) and not self._scorer.journal.waits
 
     def warm(self) -> None:
         """Read and score an attempt on a loan that there is not, so that the first question finds all in place.
@@ -97,7 +96,7 @@ class Contacting:
             require_standing(request.moment, moment, read[-1].known_at[0])
             return read[-1].frame
 
-        found = next_contact(self._door, self._scorer.model, self._values(moment), request.loan_id, moment, features_of)
+        found = next_contact(self._door, self._scorer.model, self._values, request.loan_id, moment, features_of)
         refused = found.refused.group_by("channel", "clause", maintain_order=True).len("slots").to_dicts()
         slots = []
         if not found.offered.is_empty():
@@ -120,8 +119,7 @@ class Contacting:
             }
         )
 
-    def _values(self, moment: datetime) -> AttemptValue:
-        """Return what an attempt adds, estimated once a day from what the lake holds."""
-        if self._estimated is None or self._estimated[0] != moment.date():
-            self._estimated = (moment.date(), attempt_value.estimate(self._door.lake, moment))
-        return self._estimated[1]
+    @cached_property
+    def _values(self) -> AttemptValue:
+        """What reaching a debtor adds, as estimated when the model was trained."""
+        return AttemptValue.from_card(self._scorer.model.card.attempt_value)

@@ -7,9 +7,9 @@ import polars as pl
 
 from features.store import FeatureDoor
 from serving.dispatch import candidates, valuing
-from serving.dispatch.attempt_value import AttemptValue
-from serving.dispatch.planning import Capacities
+from serving.dispatch.capacities import Capacities
 from serving.refusals import NoCase
+from training.attempt_value import AttemptValue
 from training.package import ModelPackage
 from training.row_model import RowModel
 

@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 
 from serving.dispatch import asked
-from serving.dispatch.attempt_value import AttemptValue
+from training.attempt_value import AttemptValue
 from training.package import ModelPackage
 from training.row_model import RowModel
 

@@ -15,10 +15,11 @@ from features.home import Home
 from features.lake import Lake
 from features.store import FeatureDoor
 from features.world import simulate
-from serving.dispatch import attempt_value, candidates, plan, planning
+from serving.dispatch import candidates, plan, planning
 from serving.dispatch.next_contact import next_contact
 from tests.serving.slow_law import broken
 from training import registry
+from training.attempt_value import AttemptValue, Size
 
 DAY = date(2026, 1, 1)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -166,15 +167,16 @@ def test_no_capacity_means_no_contacts(worked, tmp_path):
 
 
 def test_what_a_contact_adds_is_shrunk_and_capped(worked):
-    values = attempt_value.estimate(Lake(worked), MOMENT)
+    values = AttemptValue.from_card(registry.load(worked, "contact").package.card.attempt_value)
     assert set(values.cells["channel"]) <= set(CHANNELS)
-    for raw, added in values.cells.select("raw", "added").iter_rows():
-        assert min(raw, values.overall) - 1e-9 <= added <= max(raw, values.overall) + 1e-9
+    cells = values.cells
+    assert (cells["lower"] < cells["added"]).all() and (cells["added"] < cells["upper"]).all()
+    assert cells["added"].std() < cells["raw"].std()
     case = pl.DataFrame({"channel": ["call"] * 2, "months_since_default": [18.0] * 2, "owed": [1e3, 1e4],
                          "chance": [0.5] * 2})  # fmt: skip
     small, large = values.of(case)["added_value"]
     assert 0 < small < large
-    flat = replace(values, size=attempt_value.Size(typical=1.0, power=0.0))
+    flat = replace(values, size=Size(typical=1.0, power=0.0))
     assert flat.of(case.with_columns(owed=pl.lit(1.5)))["added_value"].to_list() == [1.5, 1.5]
 
 
@@ -183,7 +185,7 @@ def test_next_contact_offers_what_the_plan_would(worked, door, planned):
         return door.online(package.card.service, rows).frame
 
     package = registry.load(worked, "contact").package
-    values = attempt_value.estimate(door.lake, MOMENT)
+    values = AttemptValue.from_card(package.card.attempt_value)
     loan = planned.contacts.row(0, named=True)
     told = next_contact(door, package, values, loan["loan_id"], MOMENT, online)
     offered = told.offered

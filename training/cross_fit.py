@@ -1,0 +1,49 @@
+"""Predictions of rows by models that have not seen them, for estimates that lean on such models."""
+
+import numpy as np
+import polars as pl
+
+from training.package import to_pool
+
+_TREES = {"iterations": 80, "depth": 5, "learning_rate": 0.1, "l2_leaf_reg": 20, "max_ctr_complexity": 1,
+          "thread_count": 2, "allow_writing_files": False, "verbose": False}  # fmt: skip
+
+
+def cross_fitted(
+    frame: pl.DataFrame, target: np.ndarray, fold: np.ndarray, seed: int, *,
+    learn: np.ndarray | None = None, chance: bool = False,
+) -> np.ndarray:  # fmt: skip
+    """Return predictions of every row by a model of the other folds' rows.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame, shape (n, features)
+        Numbers, and text for categories.
+    target : ndarray, shape (n,)
+    fold : ndarray of int, shape (n,)
+        Rows of one entity share a fold.
+    seed : int
+    learn : ndarray of bool, shape (n,), optional
+        Rows that models learn from; all where not given.
+    chance : bool
+        Whether the target is 0 or 1 and its chance is asked; else its mean.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    from catboost import CatBoostClassifier, CatBoostRegressor
+
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    learn = np.ones(len(target), bool) if learn is None else learn
+    found = np.empty(len(target))
+    for here in np.unique(fold):
+        asked, taught = fold == here, (fold != here) & learn
+        if len(np.unique(target[taught])) < 2:
+            found[asked] = target[taught].mean() if taught.any() else target.mean()
+            continue
+        pool, unseen = to_pool(frame.filter(taught), texts, target[taught].astype(float)), frame.filter(asked)
+        model = (CatBoostClassifier if chance else CatBoostRegressor)(**_TREES, random_seed=seed).fit(pool)
+        asked_of = to_pool(unseen, texts)
+        found[asked] = model.predict_proba(asked_of)[:, 1] if chance else model.predict(asked_of)
+    return found
