@@ -9,7 +9,6 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 from feast import FeatureView, FileSource, OnDemandFeatureView, RepoConfig
 from feast.data_source import DataSource
@@ -28,8 +27,8 @@ class AsOfJoins(OfflineStore):
     """The methods of an offline store that join; a store of its own says where rows are."""
 
     @staticmethod
-    def rows(config: RepoConfig, source: DataSource, names: list[str]) -> Path | pl.DataFrame:
-        """Return a source's rows, with these features at least.
+    def file(config: RepoConfig, source: DataSource) -> Path:
+        """Return a Parquet file of a source's rows as they are now.
 
         Raises
         ------
@@ -97,9 +96,9 @@ class AsOfJoins(OfflineStore):
         """
         if len(join_key_columns) != 1:
             raise FeastError(f"source {data_source.name}: this store reads only entities of one key")
-        rows = cls.rows(config, data_source, feature_name_columns)
         learnt = created_timestamp_column or timestamp_field
         (key,) = join_key_columns
+        rows = cls.file(config, data_source)
         mart = asof.Table(rows, key, key, feature_name_columns, timestamp_field, learnt)
         metadata = RetrievalMetadata(feature_name_columns, join_key_columns, start_date, end_date)
         return _job(config, asof.latest(mart, start_date, end_date), [], metadata)
@@ -112,7 +111,7 @@ class AsOfJoins(OfflineStore):
         names = [ref.removeprefix(prefix) for ref in refs if ref.startswith(prefix)]
         (key,) = (column.name for column in view.entity_columns)
         return asof.Table(
-            rows=cls.rows(config, source, names),
+            rows=cls.file(config, source),
             key=key,
             asked_key=view.projection.join_key_map.get(key, key),
             names=names,
@@ -131,7 +130,7 @@ class AsOfOfflineStore(AsOfJoins, DuckDBOfflineStore):
     """Feast's DuckDB store over Parquet files; only the joins are its own."""
 
     @staticmethod
-    def rows(config: RepoConfig, source: DataSource, names: list[str]) -> Path:
+    def file(config: RepoConfig, source: DataSource) -> Path:
         """Return a source's file."""
         if not isinstance(source, FileSource):
             raise FeastError(f"source {source.name}: this store reads only files")

@@ -11,6 +11,7 @@ import yaml
 from features.environment import DATABASE, ONLINE_STORE, database_url
 from features.home import Home
 from features.lake import replace
+from features.mart_tables import COPIES
 
 _PROJECT = "recoup"
 _SCHEMA = "feast"
@@ -26,7 +27,11 @@ _BY_PROFILE: dict[str, dict[str, Any]] = {
             "path": f"${{{DATABASE}}}",
             "sqlalchemy_config_kwargs": {"connect_args": {"options": f"-csearch_path={_SCHEMA}"}},
         },
-        "offline_store": {"type": "features.postgres_store.PostgresAsOfOfflineStore", "url": f"${{{DATABASE}}}"},
+        "offline_store": {
+            "type": "features.postgres_store.PostgresAsOfOfflineStore",
+            "url": f"${{{DATABASE}}}",
+            "copies": f"../marts/{COPIES}",
+        },
     },
 }
 

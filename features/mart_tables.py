@@ -1,7 +1,7 @@
 """Where the marts' tables are: Parquet files of the home, or PostgreSQL on the server profile."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,8 @@ from features.home import Home
 from features.lake import replace, write_table
 from features.marts import MARTS
 
+COPIES = "copies"
+"""Folder for what is read from PostgreSQL, among the marts."""
 Place = Path | str
 """A Parquet file, or the name of a table in PostgreSQL."""
 
@@ -31,8 +33,8 @@ class MartTables(Protocol):
         """Return where each mart's table is."""
         ...
 
-    def rows(self, mart: str, names: Sequence[str]) -> Path | pl.DataFrame:
-        """Return a mart's table, with these columns at least."""
+    def file(self, mart: str) -> Path:
+        """Return a Parquet file of a mart's table as it is now."""
         ...
 
 
@@ -50,18 +52,15 @@ class ParquetMarts:
     def write(self, tables: Iterable[tuple[str, pl.DataFrame]], built_from: dict[str, str]) -> None:
         """Replace the tables one by one; what they were built from is said last."""
         for name, table in tables:
-            write_table(table, self._path(name))
+            write_table(table, self.file(name))
         replace(self._mark, json.dumps(built_from).encode())
 
     def places(self) -> dict[str, Place]:
         """Return the file of each mart."""
-        return {name: self._path(name) for name in MARTS}
+        return {name: self.file(name) for name in MARTS}
 
-    def rows(self, mart: str, names: Sequence[str]) -> Path:
+    def file(self, mart: str) -> Path:
         """Return a mart's file."""
-        return self._path(mart)
-
-    def _path(self, mart: str) -> Path:
         return self._folder / f"{mart}.parquet"
 
 
@@ -78,4 +77,4 @@ def open_marts(home: Home) -> MartTables:
         return ParquetMarts(home.marts)
     from features.postgres_marts import PostgresMarts
 
-    return PostgresMarts(url)
+    return PostgresMarts(url, home.marts / COPIES)

@@ -1,35 +1,48 @@
 """The marts as tables of PostgreSQL, for the server profile.
 
 A refresh is one transaction: readers see all former tables or all new ones. Rows come and go as CSV through
-``COPY``, in which both sides write a float64 so that it reads back to the same bits.
+``COPY``, in which both sides write a float64 so that it reads back to the same bits; joins read a copy of the
+table, fetched when it has changed.
 
 This module loads the PostgreSQL client; `mart_tables.open_marts` loads it on the server profile only.
 """
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
 
 import polars as pl
 from psycopg import Connection
 from psycopg.sql import SQL, Composed, Identifier
 
+from features.lake import locked, replace, write_table
 from features.mart_tables import Place
 from features.marts import MARTS
-from features.marts.timeline import KNOWN, LEARNT
 from features.postgres import connected
 
 SCHEMA = "marts"
 _STAMP = pl.Datetime("us", "UTC")
 _TYPES = {pl.String(): SQL("text"), pl.Float64(): SQL("double precision"), _STAMP: SQL("timestamptz")}
+_KINDS: dict[int, pl.DataType] = {25: pl.String(), 701: pl.Float64(), 1184: _STAMP}
+"""By PostgreSQL's number of a type (pg_type.dat), which is the same on every server."""
 _BATCH_ROWS = 50_000
 
 
 class PostgresMarts:
-    """Tables in the schema ``marts`` of a database."""
+    """Tables in the schema ``marts`` of a database.
 
-    def __init__(self, url: str):
-        self._url = url
+    Parameters
+    ----------
+    url : str
+        Of the database.
+    copies : Path
+        Folder where a table is kept as a Parquet file for as long as it does not change.
+    """
+
+    def __init__(self, url: str, copies: Path):
+        self._url, self._copies = url, copies
 
     def built_from(self) -> dict[str, str] | None:
         """Return what the tables were built from; None before the first time."""
@@ -43,7 +56,7 @@ class PostgresMarts:
         """Replace all tables at once."""
         with connected(self._url) as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
-            connection.execute("CREATE TABLE IF NOT EXISTS marts.snapshot (built_from jsonb)")
+            connection.execute("CREATE TABLE IF NOT EXISTS marts.snapshot (built_from jsonb, version text)")
             written = []
             for mart, table in tables:
                 _copy_in(connection, Identifier(SCHEMA, f"new {mart}"), table)
@@ -54,19 +67,22 @@ class PostgresMarts:
                 connection.execute(SQL("DROP TABLE IF EXISTS {}").format(former))
                 connection.execute(SQL("ALTER TABLE {} RENAME TO {}").format(new, Identifier(mart)))
             connection.execute("DELETE FROM marts.snapshot")
-            connection.execute("INSERT INTO marts.snapshot VALUES (%s)", [json.dumps(built_from)])
+            version = uuid.uuid4().hex
+            connection.execute("INSERT INTO marts.snapshot VALUES (%s, %s)", [json.dumps(built_from), version])
 
     def places(self) -> dict[str, Place]:
         """Return the table of each mart."""
         return {mart: f"{SCHEMA}.{mart}" for mart in MARTS}
 
-    def rows(self, mart: str, names: Sequence[str]) -> pl.DataFrame:
-        """Return a mart's key, timestamps and named columns."""
-        kinds = {feature.name: feature.kind for feature in MARTS[mart].FEATURES}
-        features = {name: pl.String() if kinds[name] == "category" else pl.Float64() for name in names}
-        columns: dict[str, pl.DataType] = {MARTS[mart].ENTITY: pl.String(), KNOWN: _STAMP, LEARNT: _STAMP, **features}
-        with connected(self._url) as connection:
-            return _copy_out(connection, Identifier(SCHEMA, mart), columns)
+    def file(self, mart: str) -> Path:
+        """Return a mart's copy, made anew when the table has changed."""
+        path, mark = self._copies / f"{mart}.parquet", self._copies / f"{mart}.version"
+        with connected(self._url) as connection, locked(self._copies):
+            (version,) = connection.execute("SELECT version FROM marts.snapshot").fetchone() or ("",)
+            if not mark.is_file() or mark.read_text() != version:
+                write_table(_copy_out(connection, Identifier(SCHEMA, mart)), path)
+                replace(mark, version.encode())
+        return path
 
 
 def _copy_in(connection: Connection, name: Identifier, table: pl.DataFrame) -> None:
@@ -81,7 +97,9 @@ def _copy_in(connection: Connection, name: Identifier, table: pl.DataFrame) -> N
             copy.write(content.getbuffer())
 
 
-def _copy_out(connection: Connection, name: Identifier, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+def _copy_out(connection: Connection, name: Identifier) -> pl.DataFrame:
+    described = connection.execute(SQL("SELECT * FROM {} LIMIT 0").format(name)).description or []
+    columns = {column.name: _KINDS[column.type_code] for column in described}
     chosen = SQL(", ").join(_selected(column, kind) for column, kind in columns.items())
     with connection.cursor().copy(SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)").format(chosen, name)) as copy:
         content = b"".join(copy)

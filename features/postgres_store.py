@@ -1,11 +1,12 @@
 """Feast's PostgreSQL offline store, for the server profile, with the joins of `features.asof_store`.
 
-The rows are PostgreSQL's, the join is the embedded profile's own: frames are equal to the bit.
+The rows are PostgreSQL's, of which a copy is kept while they do not change; the join is the embedded
+profile's own: frames are equal to the bit.
 """
 
+from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
 from feast import RepoConfig
 from feast.data_source import DataSource
 from feast.errors import FeastError
@@ -22,10 +23,11 @@ from features.postgres_marts import SCHEMA, PostgresMarts
 
 
 class PostgresAsOfOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
-    """Feast's settings for PostgreSQL, taken from one URL."""
+    """Feast's settings for PostgreSQL, taken from one URL; ``copies`` is a folder beside the repository."""
 
     type: Literal["features.postgres_store.PostgresAsOfOfflineStore"]  # type: ignore[assignment]
     url: StrictStr
+    copies: StrictStr
 
     @model_validator(mode="before")
     @classmethod
@@ -46,8 +48,9 @@ class PostgresAsOfOfflineStore(AsOfJoins, PostgreSQLOfflineStore):  # type: igno
     """Feast's PostgreSQL store over the marts; only the joins are its own."""
 
     @staticmethod
-    def rows(config: RepoConfig, source: DataSource, names: list[str]) -> pl.DataFrame:
-        """Return the rows of a mart."""
+    def file(config: RepoConfig, source: DataSource) -> Path:
+        """Return the copy of a mart."""
         if not isinstance(source, PostgreSQLSource):
             raise FeastError(f"source {source.name}: this store reads only PostgreSQL")
-        return PostgresMarts(config.offline_store.url).rows(source.name, names)
+        marts = PostgresMarts(config.offline_store.url, Path(config.repo_path or ".") / config.offline_store.copies)
+        return marts.file(source.name)

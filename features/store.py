@@ -155,7 +155,7 @@ class FeatureDoor:
     def known(self, mart: str, names: Sequence[str]) -> asof.Table:
         """Return columns of a mart as a side of `asof.join`, by the mart's own key."""
         key = MARTS[mart].ENTITY
-        return asof.Table(self._marts.rows(mart, names), key, key, list(names))
+        return asof.Table(self._marts.file(mart), key, key, list(names))
 
     def materialize(self, until: datetime) -> None:
         """Write what is known by ``until`` (UTC) to the online store."""

@@ -20,6 +20,7 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
+from features.asof_store import AsOfJoins
 from features.online_store import rows
 from features.online_store.packed import PackedOnlineStore, layout_of
 from features.online_store.tables import Standing, Writing
@@ -85,7 +86,7 @@ class PackedComputeEngine(ComputeEngine):
         if task.disable_event_timestamp:
             since, until = _BEGINNING, datetime.now(UTC)
         source, layout = _source(view), layout_of(view)
-        whole = Standing(layout, until, _identity(source))
+        whole = Standing(layout, until, self._identity(source))
         since, anew, standing = _step(tables.plan.get(view.name), whole, since)
         if anew:
             tables.clear(view.name)
@@ -109,6 +110,17 @@ class PackedComputeEngine(ComputeEngine):
             end_date=until,
         )
         return job.to_arrow()
+
+    def _identity(self, source: DataSource) -> str | None:
+        """Return what tells this version of a source from any other; None where it is no file."""
+        if isinstance(self.offline_store, AsOfJoins):
+            path = self.offline_store.file(self.repo_config, source)
+        elif isinstance(source, FileSource):
+            path = Path(source.path)
+        else:
+            return None
+        found = path.stat()
+        return f"{path} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 def _step(former: Standing | None, whole: Standing, since: datetime) -> tuple[datetime, bool, Standing]:
@@ -136,11 +148,3 @@ def _source(view: FeatureView) -> DataSource:
 def _key(view: FeatureView) -> str:
     (key,) = (column.name for column in view.entity_columns)
     return key
-
-
-def _identity(source: DataSource) -> str | None:
-    """Return what tells this version of a file from any other; None where the source is no file."""
-    if not isinstance(source, FileSource):
-        return None
-    found = Path(source.path).stat()
-    return f"{source.path} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
