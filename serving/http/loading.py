@@ -20,6 +20,7 @@ from serving.shadow import Shadow
 
 Asked = TypeVar("Asked", bound=Question)
 Answer = TypeVar("Answer")
+_START_S = 10  # then it answers, if only that it is not ready
 _THREADS = 2  # more would wait for the interpreter's lock, and answer later
 
 
@@ -48,9 +49,10 @@ class Loading(Generic[Loaded]):
         self._shadow = Shadow()
 
     async def __aenter__(self) -> "Loading[Loaded]":
-        """Begin to load, in a thread."""
+        """Begin to load, in a thread; a worker that starts beside others is given no question meanwhile."""
         self._limiter = anyio.CapacityLimiter(_THREADS)
         self._loaded = asyncio.create_task(asyncio.to_thread(self._loading))
+        await asyncio.wait({self._loaded}, timeout=_START_S)
         return self
 
     async def __aexit__(self, *_: object) -> None:

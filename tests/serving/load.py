@@ -1,6 +1,7 @@
 """Callers who ask a service again and again, while something is done to it."""
 
 import asyncio
+import json
 import threading
 import time
 from contextlib import contextmanager
@@ -36,6 +37,12 @@ class Load:
                     return entry
             time.sleep(0.02)
         raise AssertionError(f"not within {seconds} s; the last answers: {self.seen[-3:]}")
+
+
+def journalled(home):
+    """Return the decisions of a home by their ids."""
+    lines = [json.loads(line) for file in home.journal.glob("*.jsonl") for line in file.read_text().splitlines()]
+    return {line["decision_id"]: line for line in lines if "decision_id" in line}
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """A service follows the registry: versions change, are refused, are tried, without a question dropped."""
 
-import json
-import shutil
 import time
 from dataclasses import replace
 
@@ -11,11 +9,10 @@ import polars as pl
 import pytest
 
 from features.errors import RecoupError
-from features.home import Home
 from serving import admission, bento, server
 from serving.lineup import Rule, place
 from serving.scoring import replay
-from tests.serving.load import under_load
+from tests.serving.load import journalled, under_load
 from training import registry
 
 KEY = "a key for the tests' services"
@@ -55,16 +52,10 @@ def versions(entries):
     return [body["loans"][0]["model_version"] for _, _, status, body in entries if status == 200]
 
 
-def journalled(home):
-    lines = [json.loads(line) for file in home.journal.glob("*.jsonl") for line in file.read_text().splitlines()]
-    return {line["decision_id"]: line for line in lines if "decision_id" in line}
-
-
 @pytest.fixture(scope="module")
-def following(worked, tmp_path_factory):
+def following(another_home):
     """A service that follows an alias, in a home of its own; gives the home, the address and the Bento's tag."""
-    home = Home(tmp_path_factory.mktemp("following") / "home")
-    shutil.copytree(worked.root, home.root, ignore=shutil.ignore_patterns("journal", "bentoml", "releases"))
+    home = another_home()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECOUP_API_KEY", KEY)
         patch.setenv("RECOUP_FOLLOW", ALIAS)
