@@ -12,6 +12,7 @@ from features.marts.columns import Feature
 
 FEEDS = ("loans", "payments")
 MONTHS = "12mo"
+_PARTS = 1_000_000
 
 
 def features(of: str) -> list[Feature]:
@@ -66,7 +67,8 @@ def _first_year(loans: pl.LazyFrame, payments: pl.LazyFrame, of: str) -> pl.Lazy
         .join(due.select("loan_id", "over"), on="loan_id")
         .filter(pl.col("came") <= pl.col("over"))
         .group_by("loan_id")
-        .agg(pl.col("amount").sum().alias("paid"))
+        # as whole millionths: floats that are added in another order give other last bits
+        .agg(((pl.col("amount") * _PARTS).round().cast(pl.Int64).sum() / _PARTS).alias("paid"))
     )
     return due.join(cash, on="loan_id", how="left", maintain_order="left").select(
         of,

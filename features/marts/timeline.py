@@ -76,7 +76,7 @@ def on_loans(rows: pl.LazyFrame, feed: str, loans: pl.LazyFrame) -> pl.LazyFrame
         .group_by("loan_id", maintain_order=True)
         .agg(pl.col("balance", KNOWN, LEARNT).first())
     )
-    joined = known(rows, feed).join(balances, on="loan_id", how="inner", suffix="_of_loan")
+    joined = known(rows, feed).join(balances, on="loan_id", how="inner", suffix="_of_loan", maintain_order="left")
     return joined.with_columns(pl.max_horizontal(name, f"{name}_of_loan") for name in (KNOWN, LEARNT))
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from features import marts
 from features.feeds import FEEDS
+from features.marts import MARTS
+from tests.features.small_world import digest
 
 
 def feed(name, *rows):
@@ -85,3 +87,10 @@ def test_the_books_history_counts_the_performing_and_waits_for_twelve_months(mar
         datetime(2025, 1, 1, tzinfo=UTC),
         datetime(2025, 4, 1, tzinfo=UTC),
     ]
+
+
+@pytest.mark.parametrize("mart", ["region", "product"])
+def test_the_books_history_is_the_same_to_the_bit_whatever_the_order_of_payments(filled, mart):
+    feeds = {feed: filled.lake.scan(feed) for feed in MARTS[mart].FEEDS}
+    shuffled = feeds["payments"].collect().sample(fraction=1.0, shuffle=True, seed=1).lazy()
+    assert digest(marts.build(mart, feeds | {"payments": shuffled})) == digest(marts.build(mart, feeds))
