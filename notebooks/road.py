@@ -158,3 +158,19 @@ largest = pl.DataFrame({"input": package.names, "effect on rate": explained.cont
 )
 print(f"base {explained.base[0]:.4f} + contributions = {explained.scores[0]:.4f}")
 largest.head(8)
+
+# %% [markdown]
+# ## 7. The same over HTTP
+# The model is built into a Bento, served on this machine, and asked with the typed client, which takes the
+# service's address and key from the environment or, as here, as they are given.
+
+# %%
+from recoup.client import Pricing
+from serving import bento, server
+
+os.environ.setdefault("RECOUP_API_KEY", secrets.token_hex(32))
+door.materialize(as_of)
+with server.running(home, bento.build(home, registered), server.free_port()) as url, Pricing(url) as pricing:
+    answer = pricing.price(asked["loan_id"].head(5).to_list(), as_of)
+shown = {"loan_id", "owed", "recovery_rate", "recovery_rate_upper", "expected_recovery", "price", "decision_id"}
+pl.DataFrame([loan.model_dump(include=shown) for loan in answer.loans])

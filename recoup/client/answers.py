@@ -120,6 +120,24 @@ class NextContactResponse(_Answer):
     refused: list[Refusal]
 
 
+class RefusedVersion(_Answer):
+    """A registered version that was not let in."""
+
+    model_version: str
+    why: str
+
+
+class Models(_Answer):
+    """The versions in force by their role, and what they come from; ``former`` is the champion before."""
+
+    in_force: dict[str, str]
+    former: str | None
+    follows: str | None
+    registry_seen_at: datetime | None
+    registry_unseen: str
+    refused: list[RefusedVersion]
+
+
 class Status(_Answer):
     """How far a tape is; ``share`` is of the steps that are behind."""
 

@@ -2,7 +2,7 @@
 
 import time
 from asyncio import sleep
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from recoup.client import calls
-from recoup.client.answers import ContactChance, NextContactResponse, PriceResponse, Status
+from recoup.client.answers import ContactChance, Models, NextContactResponse, PricedLoan, PriceResponse, Status
 from recoup.client.calls import Call
 from recoup.client.trial import ENDED, LOOK_S, Trial, opened
 
@@ -47,6 +47,14 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
+    async def review(self, decision_id: str) -> bytes:
+        """Return all that a decision rests on, and whether it can be made again: an HTML page."""
+        return await self._ask(calls.review(decision_id))
+
+    async def models(self) -> Models:
+        """Return the versions in force; needs the scope admin."""
+        return await self._ask(calls.models())
+
     async def _ask(self, call: Call[T]) -> T:
         trial = Trial(call, self._patience)
         while True:
@@ -68,6 +76,12 @@ class AsyncPricing(AsyncClient):
     async def price(self, loan_ids: Sequence[str], moment: datetime | None = None) -> PriceResponse:
         """Value up to 1,000 loans by id, as of a moment (with a time zone; now if not given)."""
         return await self._ask(calls.price(loan_ids, moment))
+
+    async def price_given(
+        self, features: Mapping[str, float | str | None], currency: str, reference: str = ""
+    ) -> PricedLoan:
+        """Value a loan by every input of the model, null where unknown; ``reference`` is your own name of it."""
+        return await self._ask(calls.price_given(features, currency, reference))
 
     async def price_tape(self, tape: Path, source: str = "canonical", assumptions: str | None = None) -> Status:
         """Give in a tape (CSV or Parquet) to be priced in the background; ``assumptions`` is JSON."""

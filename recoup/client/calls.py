@@ -1,6 +1,6 @@
 """The calls of both services, as data: what is sent, and how its answer is read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from recoup.client.answers import ContactChance, NextContactResponse, PriceResponse, Status
+from recoup.client.answers import ContactChance, Models, NextContactResponse, PricedLoan, PriceResponse, Status
 
 T = TypeVar("T")
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -41,6 +41,12 @@ class Call(Generic[T]):
 def price(loan_ids: Sequence[str], moment: datetime | None) -> Call[PriceResponse]:
     """Return the call that values loans."""
     return _scored("/price", _model(PriceResponse), loan_ids=list(loan_ids), moment=moment)
+
+
+def price_given(features: Mapping[str, float | str | None], currency: str, reference: str) -> Call[PricedLoan]:
+    """Return the call that values a loan by its features."""
+    asked = {"features": dict(features), "currency": currency, "reference": reference}
+    return Call("POST", "/price_given", _model(PricedLoan), {"json": asked})
 
 
 def chance(loan_id: str, channel: str, point_kind: str, moment: datetime | None) -> Call[ContactChance]:
@@ -95,6 +101,16 @@ def prices(task_id: str) -> Call[bytes]:
 def rejected(task_id: str) -> Call[bytes]:
     """Return the call that asks for the rows of a tape that were not priced."""
     return Call("GET", f"/portfolio/{task_id}/rejected", lambda response: response.content)
+
+
+def review(decision_id: str) -> Call[bytes]:
+    """Return the call that asks for the page of a decision."""
+    return Call("GET", f"/decisions/{decision_id}", lambda response: response.content)
+
+
+def models() -> Call[Models]:
+    """Return the call that asks which versions are in force."""
+    return Call("GET", "/models", _model(Models))
 
 
 def _model(model: type[Answer]) -> Callable[[httpx.Response], Answer]:

@@ -1,7 +1,7 @@
 """The clients that wait."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import sleep
@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from recoup.client import calls
-from recoup.client.answers import ContactChance, NextContactResponse, PriceResponse, Status
+from recoup.client.answers import ContactChance, Models, NextContactResponse, PricedLoan, PriceResponse, Status
 from recoup.client.calls import Call
 from recoup.client.trial import ENDED, LOOK_S, Trial, opened
 
@@ -45,6 +45,14 @@ class Client:
         """Close the connections."""
         self._http.close()
 
+    def review(self, decision_id: str) -> bytes:
+        """Return all that a decision rests on, and whether it can be made again: an HTML page."""
+        return self._ask(calls.review(decision_id))
+
+    def models(self) -> Models:
+        """Return the versions in force; needs the scope admin."""
+        return self._ask(calls.models())
+
     def _ask(self, call: Call[T]) -> T:
         trial = Trial(call, self._patience)
         while True:
@@ -66,6 +74,10 @@ class Pricing(Client):
     def price(self, loan_ids: Sequence[str], moment: datetime | None = None) -> PriceResponse:
         """Value up to 1,000 loans by id, as of a moment (with a time zone; now if not given)."""
         return self._ask(calls.price(loan_ids, moment))
+
+    def price_given(self, features: Mapping[str, float | str | None], currency: str, reference: str = "") -> PricedLoan:
+        """Value a loan by every input of the model, null where unknown; ``reference`` is your own name of it."""
+        return self._ask(calls.price_given(features, currency, reference))
 
     def price_tape(self, tape: Path, source: str = "canonical", assumptions: str | None = None) -> Status:
         """Give in a tape (CSV or Parquet) to be priced in the background; ``assumptions`` is JSON."""
