@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.errors import RecoupError
 from training.card import Card
@@ -96,12 +97,19 @@ class RowModel:
         leaves = self.trees.leaves(view)
         contributions, raw = self.trees.explain(leaves)
         curve = self._curve(raw, leaves)
-        score, average = curve[-1:], self.average[-1:]
-        contributions *= chord(self.card.link, np.array([raw - self.base]), score, self._base, average)
+        score = curve[-1:]
+        contributions *= self._slope(raw, score)
         gap = abs(self._base.item() + contributions.sum() - score.item())
         if not gap <= 1e-9:
             raise ArithmeticError(f"contributions miss the score by {gap:.3g}")
         return RowScore(score.item(), self._base.item(), contributions, self._outlook(curve, numbers, texts))
+
+    def reasons(self, numbers: Floats, texts: Mapping[int, str], count: int) -> tuple[NDArray[np.intp], Floats, float]:
+        """Return the inputs that move a row's score most, shape (count,), how much, and the score."""
+        contributions, raw = self.trees.explain(self.trees.leaves(self.trees.view(numbers, texts)))
+        score = linked(self.card.link, np.array([raw]), self.average[-1:])
+        places = np.argsort(-np.abs(contributions), kind="stable")[:count]
+        return places, contributions[places] * self._slope(raw, score), score.item()
 
     def score(self, numbers: Floats, texts: Mapping[int, str]) -> float:
         """Return the score of `explain` alone."""
@@ -151,6 +159,10 @@ class RowModel:
     def _curve(self, raw: float, leaves: np.ndarray) -> Floats:
         """Return the scores at every horizon, shape (k,); the last has the raw score given."""
         return linked(self.card.link, self.trees.over(leaves) if self.card.curve else np.array([raw]), self.average)
+
+    def _slope(self, raw: float, score: Floats) -> Floats:
+        """Return what a unit of a contribution to the raw score is in the score's own."""
+        return chord(self.card.link, np.array([raw - self.base]), score, self._base, self.average[-1:])
 
     def _outlook(self, curve: Floats, numbers: Floats, texts: Mapping[int, str]) -> Outlook | None:
         if self.spread is None or self._distribution is None:
