@@ -1,0 +1,238 @@
+"""`recoup bench serving`: our service against the bare model behind FastAPI and behind MLflow, under load."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mlflow.catboost
+import numpy as np
+
+from features.errors import RecoupError
+from features.home import Home
+from features.online_row import RowReader
+from recoup.bench import load, one_row, online, serving_model
+from recoup.bench.load import Load, Side
+from serving import bento, server
+from training.job import Progress
+from training.link import linked
+from training.outlook import ULTIMATE
+from training.package import ModelPackage
+from training.registry import Registered
+
+_KEY = "a key of the serving bench's own"
+_WORKERS, _CONNECTIONS = (1, 2), (1, 16, 64)
+_AT = 16
+_BODIES = 200
+_START_SECONDS = 90
+_TOLERANCE, _COMPARED = 1e-9, 10
+_JSON = {"Content-Type": "application/json"}
+
+
+def measure(progress: Progress) -> dict[str, float]:
+    """Return throughput over the peers', latencies, and the figures of what an answer is made of.
+
+    Every side serves the same model: 60 inputs of which 10 are categories, 500 trees. Ours is the pricing
+    Bento as `bentoml serve` runs it, which checks a key, values the loan at every horizon with interval and
+    price, names its reasons and journals the decision: by id it reads the features too. ``vs_fastapi``: a
+    FastAPI application that gives the bare score of the features in the request. ``vs_mlflow_serve``: the
+    score by id over ``mlflow models serve``. The sides run in turn under wrk, of which no request may fail.
+
+    Returns
+    -------
+    dict
+        The ratios with one worker and 16 connections; the same for N workers and C connections after
+        ``.wN.cC``; ``SIDE.wN.cC.rate`` (answers a second), ``.p50_ms`` and ``.p99_ms`` of each side;
+        ``cold_start_s`` from the start of a service to its first answer; and what `one_row.measure` and
+        `online.compare` return.
+
+    Raises
+    ------
+    RecoupError
+        When wrk is not there, a request fails, or the sides do not agree on a score.
+    """
+    load.require()
+    os.environ.setdefault("RECOUP_TOKEN_KEY", "a key of the bench's own")
+    os.environ["RECOUP_API_KEY"] = _KEY
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        progress("a book, and a model of 60 inputs and 500 trees")
+        home, door = serving_model.home(root)
+        package = serving_model.package(door)
+        sides = _Sides(root, home, package, serving_model.loans(door)[:_BODIES], datetime.now(UTC))
+        figures = sides.measure(progress)
+        figures |= one_row.measure(package, progress)
+        figures |= online.compare(home, root / "stock", "", progress)
+        if redis := os.environ.get("RECOUP_TEST_REDIS", ""):
+            beside = online.compare(home, root / "stock_redis", redis, progress)
+            figures |= {f"redis_{key}": value for key, value in beside.items()}
+    return figures
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Everything that the sides are made of."""
+
+    root: Path
+    home: Home
+    package: ModelPackage
+    loans: list[str]
+    moment: datetime
+
+    @cached_property
+    def inputs(self) -> list[dict[str, float | str | None]]:
+        """The model's inputs of every loan, at the moment."""
+        reader = RowReader(self.home, self.package.card.columns)
+        asked = {"moment": self.moment.timestamp(), "horizon_months_asked": ULTIMATE}
+        rows = [reader.read(asked | {"loan_id": loan}) for loan in self.loans]
+        return [
+            {
+                name: row.texts.get(place, None if np.isnan(row.numbers[place]) else float(row.numbers[place]))
+                for place, name in enumerate(self.package.names)
+            }
+            for row in rows
+        ]
+
+    def measure(self, progress: Progress) -> dict[str, float]:
+        tag = bento.build(self.home, Registered("recovery", "1", "", self.package))
+        mlflow.catboost.save_model(self.package.model, self.root / "mlflow_model", pip_requirements=["catboost"])
+        self.package.model.save_model(str(self.root / "model.cbm"))
+        figures: dict[str, float] = {}
+        for workers in _WORKERS:
+            progress(f"all sides, {workers} worker{'s' * (workers > 1)}")
+            with ExitStack() as running:
+                start = time.perf_counter()
+                ours = running.enter_context(self._ours(tag, workers))
+                if workers == 1:
+                    figures["cold_start_s"] = time.perf_counter() - start
+                sides = ours | {
+                    "fastapi": running.enter_context(self._fastapi(workers)),
+                    "mlflow": running.enter_context(self._mlflow(workers)),
+                }
+                self._require_agreement(sides)
+                for connections in _CONNECTIONS:
+                    borne = {name: load.bear(side, connections) for name, side in sides.items()}
+                    figures |= _told(borne, f"w{workers}.c{connections}")
+                    if (workers, connections) == (1, _AT):
+                        ours_borne = borne["score_by_id"]
+                        figures |= _ratios(borne) | {
+                            "p99_ms_c16": ours_borne.p99_ms,
+                            "p99_ms_c16.over_p50": ours_borne.p99_ms / ours_borne.p50_ms,
+                        }
+        return figures
+
+    @contextmanager
+    def _ours(self, tag: str, workers: int) -> Iterator[dict[str, Side]]:
+        log, port = self.root / "bento.log", server.free_port()
+        headers = _JSON | {"Authorization": f"Bearer {_KEY}"}
+        os.environ["RECOUP_WORKERS"] = str(workers)
+        process = server.start(self.home, tag, port, log)
+        try:
+            url = server.address(port)
+            by_id = [{"loan_ids": [loan], "moment": self.moment.isoformat()} for loan in self.loans]
+            sides = {"score_by_id": Side(f"{url}/price", headers, self._bodies("by_id", by_id))}
+            _wait(process, sides["score_by_id"], log)
+            known = [{name: value for name, value in row.items() if name != "horizon_months"} for row in self.inputs]
+            given = [{"currency": "USD", "features": features} for features in known]
+            yield sides | {"score_inline": Side(f"{url}/price_given", headers, self._bodies("inline", given))}
+        finally:
+            server.stop(process)
+
+    @contextmanager
+    def _fastapi(self, workers: int) -> Iterator[Side]:
+        port = server.free_port()
+        command = ["uvicorn", "recoup.bench.peers.plain:app", "--port", str(port), "--workers", str(workers),
+                   "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]  # fmt: skip
+        side = Side(f"http://127.0.0.1:{port}/score", _JSON, self._bodies("fastapi", self.inputs))
+        with self._peer(command, side):
+            yield side
+
+    @contextmanager
+    def _mlflow(self, workers: int) -> Iterator[Side]:
+        port = server.free_port()
+        command = ["mlflow", "models", "serve", "--model-uri", str(self.root / "mlflow_model"),
+                   "--env-manager", "local", "--port", str(port), "--workers", str(workers)]  # fmt: skip
+        split = [{"columns": self.package.names, "data": [list(row.values())]} for row in self.inputs]
+        bodies = self._bodies("mlflow", [{"dataframe_split": frame} for frame in split])
+        side = Side(f"http://127.0.0.1:{port}/invocations", _JSON, bodies)
+        with self._peer(command, side):
+            yield side
+
+    @contextmanager
+    def _peer(self, command: list[str], side: Side) -> Iterator[None]:
+        log = self.root / f"{command[0]}.log"
+        environment = os.environ | {"RECOUP_BENCH_MODEL": str(self.root)}
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        try:
+            _wait(process, side, log)
+            yield
+        finally:
+            server.stop(process)
+
+    def _bodies(self, name: str, bodies: list[dict[str, Any]]) -> Path:
+        path = self.root / f"{name}.jsonl"
+        path.write_text("\n".join(json.dumps(body) for body in bodies))
+        return path
+
+    def _require_agreement(self, sides: Mapping[str, Side]) -> None:
+        """Refuse sides that do not give some loans the same score."""
+        average = self.package.rows.average[-1:]
+        read: dict[str, Callable[[Any], float]] = {
+            "score_by_id": lambda answer: answer["loans"][0]["recovery_rate"],
+            "score_inline": lambda answer: answer["recovery_rate"],
+            "fastapi": lambda answer: linked("share", np.array([answer["score"]]), average).item(),
+            "mlflow": lambda answer: linked("share", np.array(answer["predictions"]), average).item(),
+        }
+        for row in range(_COMPARED):
+            scores = {name: read[name](_ask(side, row).json()) for name, side in sides.items()}
+            if max(scores.values()) - min(scores.values()) > _TOLERANCE:
+                raise RecoupError(f"the sides give a loan other scores: {scores}")
+
+
+def _ask(side: Side, row: int) -> httpx.Response:
+    body = side.bodies.read_text().splitlines()[row]
+    return httpx.post(side.url, content=body, headers=dict(side.headers), timeout=10).raise_for_status()
+
+
+def _wait(process: subprocess.Popen, side: Side, log: Path) -> None:
+    """Wait for the first good answer."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            _ask(side, 0)
+            return
+        except httpx.HTTPError:
+            time.sleep(0.02)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    raise RecoupError(f"{side.url} does not answer; the end of its log:\n{tail}")
+
+
+def _ratios(borne: Mapping[str, Load]) -> dict[str, float]:
+    rate = {name: found.rate for name, found in borne.items()}
+    return {
+        "score_by_id_vs_fastapi": rate["score_by_id"] / rate["fastapi"],
+        "score_inline_vs_fastapi": rate["score_inline"] / rate["fastapi"],
+        "vs_mlflow_serve": rate["score_by_id"] / rate["mlflow"],
+    }
+
+
+def _told(borne: Mapping[str, Load], at: str) -> dict[str, float]:
+    """Return the ratios at a number of workers and connections, and how each side bore it."""
+    figures = {f"{name}.{at}": value for name, value in _ratios(borne).items()}
+    for name, found in borne.items():
+        figures |= {f"{name}.{at}.{part}": value for part, value in vars(found).items()}
+    return figures
