@@ -34,8 +34,6 @@ _LIMIT = 0.95
 """Quantile of the cash of the months in which any came: more counts as much."""
 _FEWEST = 30
 """Attempts that a side of a cell needs: below, its rare payments hide its variance."""
-_SURE = 0.02
-"""Chances to reach are kept so far from 0 and 1."""
 _SLOPE = 0.5
 """How far, a priori, one standard deviation of `DIFFER` moves the figure: a standard deviation, relative."""
 _RANGE = (0.25, 3.0)
@@ -159,7 +157,7 @@ def estimate(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> Atte
     AttemptValue or None
         None where no attempt with a propensity is older than 30 days, or too few are.
     """
-    from training.cross_fit import cross_fitted
+    from training.cross_fit import cross_fitted, kept_apart
 
     log = logged(door.lake, source, as_of)
     if log["right_party"].n_unique() < 2:
@@ -168,8 +166,8 @@ def estimate(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> Atte
     size = _size(log)
     log = log.with_columns(frame.select("months_since_default", *DIFFER)).with_columns(_band(), _counted(log, size))
     reached, fold = log["right_party"].to_numpy(), log["fold"].to_numpy()
-    chance = np.clip(cross_fitted(frame, reached, fold, seed, chance=True), _SURE, 1 - _SURE)
-    usual = cross_fitted(frame, log["cash"].to_numpy(), fold, seed, learn=~reached)
+    chance = kept_apart(cross_fitted(frame, reached, fold, seed, chance=True)[0])
+    usual = cross_fitted(frame, log["cash"].to_numpy(), fold, seed, learn=~reached)[0]
     log = log.with_columns(
         rest=log["cash"].to_numpy() - usual,
         chance=pl.Series(chance),
@@ -180,6 +178,12 @@ def estimate(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> Atte
         return None
     cells, overall = _shrunk(cells)
     return AttemptValue(cells, overall, size, _differences(log, cells), _costs(log))
+
+
+def counted(log: pl.DataFrame) -> np.ndarray:
+    """Return the cash of `logged_attempts.logged` as far as it counts, shape (n,), in currency."""
+    size = _size(log)
+    return log.select(_counted(log, size).alias("cash") * size.scale())["cash"].to_numpy()
 
 
 def _size(log: pl.DataFrame) -> Size:

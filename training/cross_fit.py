@@ -1,5 +1,7 @@
 """Predictions of rows by models that have not seen them, for estimates that lean on such models."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -8,11 +10,13 @@ from training.package import to_pool
 _TREES = {"iterations": 80, "depth": 5, "learning_rate": 0.1, "l2_leaf_reg": 20, "max_ctr_complexity": 1,
           "thread_count": 2, "allow_writing_files": False, "verbose": False}  # fmt: skip
 
+_APART = 0.02
+
 
 def cross_fitted(
     frame: pl.DataFrame, target: np.ndarray, fold: np.ndarray, seed: int, *,
-    learn: np.ndarray | None = None, chance: bool = False,
-) -> np.ndarray:  # fmt: skip
+    learn: np.ndarray | None = None, chance: bool = False, also: Sequence[pl.DataFrame] = (),
+) -> list[np.ndarray]:  # fmt: skip
     """Return predictions of every row by a model of the other folds' rows.
 
     Parameters
@@ -27,23 +31,34 @@ def cross_fitted(
         Rows that models learn from; all where not given.
     chance : bool
         Whether the target is 0 or 1 and its chance is asked; else its mean.
+    also : sequence of polars.DataFrame, shape (n, features) each
+        The rows as they might have been; where given, they are predicted instead.
 
     Returns
     -------
-    ndarray, shape (n,)
+    list of ndarray, shape (n,) each
+        Of ``frame``, or of each of ``also``.
     """
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     learn = np.ones(len(target), bool) if learn is None else learn
-    found = np.empty(len(target))
+    asked_about = also or [frame]
+    found = [np.empty(len(target)) for _ in asked_about]
     for here in np.unique(fold):
         asked, taught = fold == here, (fold != here) & learn
         if len(np.unique(target[taught])) < 2:
-            found[asked] = target[taught].mean() if taught.any() else target.mean()
+            for side in found:
+                side[asked] = target[taught].mean() if taught.any() else target.mean()
             continue
-        pool, unseen = to_pool(frame.filter(taught), texts, target[taught].astype(float)), frame.filter(asked)
+        pool = to_pool(frame.filter(taught), texts, target[taught].astype(float))
         model = (CatBoostClassifier if chance else CatBoostRegressor)(**_TREES, random_seed=seed).fit(pool)
-        asked_of = to_pool(unseen, texts)
-        found[asked] = model.predict_proba(asked_of)[:, 1] if chance else model.predict(asked_of)
+        for side, rows in zip(found, asked_about, strict=True):
+            unseen = to_pool(rows.filter(asked), texts)
+            side[asked] = model.predict_proba(unseen)[:, 1] if chance else model.predict(unseen)
     return found
+
+
+def kept_apart(chance: np.ndarray) -> np.ndarray:
+    """Return chances that are to be divided by, so far from 0 and 1 that no row weighs too much."""
+    return np.clip(chance, _APART, 1 - _APART)
