@@ -156,6 +156,7 @@ def gather(home: Home, version: Registered, truth: Path | None, progress: job.Pr
     as_of = datetime.fromisoformat(card.as_of)
     learner = job.prepare(door, TASKS[card.name], card.source, as_of, card.seed, progress)
     parts = split.by_time(learner.rows["order"].to_numpy(), learner.rows["entity"].to_numpy())
+    known = truths.expected(truth, learner.rows, card.name) if truth else None
     progress("the model as fitted before the test, its challengers")
     tested = job.fit(learner, parts.train, card.parameters, card)
     metrics, table = evidence.measure(learner, tested, parts.train, parts.test, challengers=True)
@@ -168,6 +169,6 @@ def gather(home: Home, version: Registered, truth: Path | None, progress: job.Pr
         metrics=metrics,
         table=table,
         people=people.describe(door.lake, card.source, learner.rows.filter(judged), as_of),
-        truth=truths.expected(truth, learner.rows, card.name) if truth else None,
+        truth=known,
         lake=door.lake.snapshot(),
     )

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-DRAWS = 400
+DRAWS = 300
 SEED = 7
-Statistic = Callable[[np.ndarray], float]
-"""Of the numbers of the rows that were drawn."""
+_BINS = 20
+Statistic = Callable[[np.ndarray], float | np.ndarray]
+"""Of the numbers of the rows that were drawn; several figures at once are of shape (k,)."""
 
 
-def interval(statistic: Statistic, cluster: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+def interval(statistic: Callable[[np.ndarray], float], cluster: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Return a bootstrap interval (Efron 1979), drawn by cluster: rows of one person are not independent.
 
     Parameters
@@ -25,15 +26,15 @@ def interval(statistic: Statistic, cluster: np.ndarray, level: float = 0.95) -> 
     ValueError
         When no draw gives a figure.
     """
-    drawn = draws(statistic, cluster)
-    if not len(drawn):
-        raise ValueError("no draw of the rows gives a figure")
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = intervals(statistic, cluster, level)
     return float(low), float(high)
 
 
-def draws(statistic: Statistic, cluster: np.ndarray) -> np.ndarray:
-    """Return a statistic of `DRAWS` bootstrap samples; those where it is not a number are left out."""
+def intervals(statistic: Statistic, cluster: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the bootstrap interval of each of several figures; see `interval`.
+
+    Draws in which a figure is no number do not count for it.
+    """
     rng = np.random.default_rng(SEED)
     order = np.argsort(cluster, kind="stable")
     _, first, size = np.unique(cluster[order], return_index=True, return_counts=True)
@@ -43,8 +44,11 @@ def draws(statistic: Statistic, cluster: np.ndarray) -> np.ndarray:
         starts, sizes = first[chosen], size[chosen]
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         found.append(statistic(order[np.repeat(starts, sizes) + within]))
-    values = np.array(found)
-    return values[np.isfinite(values)]
+    figures = np.array(found, dtype=np.float64)
+    if np.isnan(figures).all(axis=0).any():
+        raise ValueError("no draw of the rows gives a figure")
+    low, high = np.nanquantile(figures, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -62,10 +66,21 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def clustered_error(residual: np.ndarray, cluster: np.ndarray) -> float:
-    """Return the standard error of a sum of residuals whose clusters are independent."""
+def expected_variance(realised: np.ndarray, scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """Return the variance of each row's residual, shape (n,), as rows of its score have it on the whole.
+
+    A part's own residuals are small where its luck was bad, which would make its bad luck look certain: a
+    part is tested with the variance that it should have. Rows of one debtor move together, so that variances
+    are raised by what that does to the whole (the design effect; Kish 1965).
+    """
+    squared = (realised - scores) ** 2
+    order = np.argsort(scores, kind="stable")
+    variance = np.empty(len(scores))
+    for rows in np.array_split(order, min(_BINS, len(scores))):
+        variance[rows] = squared[rows].mean()
     _, place = np.unique(cluster, return_inverse=True)
-    return float(np.sqrt((np.bincount(place, weights=residual) ** 2).sum()))
+    together = (np.bincount(place, weights=realised - scores) ** 2).sum()
+    return variance * max(float(together / max(squared.sum(), 1e-300)), 1.0)
 
 
 def off_level(low: float, high: float) -> float:

@@ -106,7 +106,7 @@ def replay(
     print(rebuild(homes.current(), decision_id))
     if page is not None:
         from features.lake import replace
-        from serving import review
+        from serving.review.page import render
 
-        replace(page, review.render(homes.current(), decision_id).encode())
+        replace(page, render(homes.current(), decision_id).encode())
         print(f"page: {page}")

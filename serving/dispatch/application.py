@@ -4,6 +4,7 @@ from serving.dispatch.answers import Contacting
 from serving.http.app import Service
 from serving.http.models import MODELS
 from serving.http.scored import scored
+from serving.review.operation import REVIEW
 from serving.schemas import ContactChance, ContactRequest, NextContactRequest, NextContactResponse
 
 SERVICE = Service(
@@ -22,5 +23,6 @@ SERVICE = Service(
             {409: "the loan is not charged off yet, or no case any more"},
         ),
         MODELS,
+        REVIEW,
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from serving.http.scored import scored
 from serving.pricing.answers import Pricing
 from serving.pricing.runner import Runner
 from serving.pricing.tape_operations import TAPE_OPERATIONS
+from serving.review.operation import REVIEW
 from serving.schemas import GivenRequest, PricedLoan, PriceRequest, PriceResponse
 
 SERVICE = Service(
@@ -25,6 +26,7 @@ SERVICE = Service(
         ),
         *TAPE_OPERATIONS,
         MODELS,
+        REVIEW,
     ),
     beside=lambda: Runner(homes.current()),
 )  # fmt: skip

@@ -1,5 +1,4 @@
-"""One page for a reviewer: a decision, all that it rests on, and whether it can be made again."""
+"""One page for a reviewer: a decision, all that it rests on, and whether it can be made again.
 
-from serving.review.page import render, review
-
-__all__ = ["render", "review"]
+``page`` makes it, and loads MLflow for that; ``operation`` serves it, and leaves that to another process.
+"""

@@ -51,6 +51,7 @@ def test_the_same_seed_gives_the_same_model(worked, registered):
     assert again.package.card.metrics == registered.package.card.metrics
     _, other = train(registered.name, home, as_of=AS_OF, trials=1, seed=4, progress=lambda line: None)
     assert other.version == "2" and other.package.fingerprint != again.package.fingerprint
+    assert registry.load(home, registered.name).version == "1", "a later version waits to be promoted"
 
 
 def test_inputs_stand_in_the_order_of_the_feature_service(worked, registered):

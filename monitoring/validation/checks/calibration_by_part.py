@@ -3,7 +3,8 @@
 Purpose: errors of parts cancel in a total, and a portfolio on offer may be one of the parts.
 
 Mechanism: foretold less realised in each segment and each vintage of enough rows, less what the whole test is
-off by, over its standard error (rows of one debtor taken together); p-values adjusted for their number (Holm).
+off by, over the standard error that rows of such scores have on the whole (rows of one debtor move together);
+p-values adjusted for their number (Holm).
 
 Signs of high risk: a part whose error is large and cannot be chance after the adjustment.
 
@@ -19,7 +20,7 @@ from scipy.stats import norm
 from monitoring.validation import drawing, slices
 from monitoring.validation.evidence import Evidence
 from monitoring.validation.result import Plot, Result, Table, Verdict
-from monitoring.validation.statistics import clustered_error, holm
+from monitoring.validation.statistics import expected_variance, holm
 
 SIGNIFICANT = 0.05
 """Adjusted p-value below which a part's error is no chance."""
@@ -32,8 +33,10 @@ def run(evidence: Evidence) -> Result:
     """Judge every segment and vintage that has enough rows."""
     dimensions = [*slices.segments(evidence).get_columns(), slices.vintages(evidence)]
     whole = evidence.level(evidence.realised, evidence.scores, evidence.weight)
+    fair = evidence.scores / whole
+    variance = expected_variance(evidence.realised, fair, evidence.cluster) * evidence.weight**2
     found = [
-        (f"{labels.name} {label}", rows, *_error(evidence, rows, whole))
+        (f"{labels.name} {label}", rows, *_error(evidence, fair, variance, rows))
         for labels in dimensions
         for label, rows in slices.parts(labels).items()
     ]
@@ -62,15 +65,11 @@ def run(evidence: Evidence) -> Result:
     )  # fmt: skip
 
 
-def _error(evidence: Evidence, rows: np.ndarray, whole: float) -> tuple[float, float]:
+def _error(evidence: Evidence, fair: np.ndarray, variance: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
     """Return a part's relative error beyond that of the whole, and how many standard errors it is."""
-    fair = evidence.scores[rows] / whole
-    residual = (evidence.realised[rows] - fair) * evidence.weight[rows]
-    foretold = float((fair * evidence.weight[rows]).sum())
-    error = clustered_error(residual, evidence.cluster[rows])
-    if error == 0 or foretold == 0:
-        return 0.0, 0.0
-    return float(-residual.sum() / foretold), float(-residual.sum() / error)
+    excess = float(((fair - evidence.realised) * evidence.weight)[rows].sum())
+    foretold, error = float((fair * evidence.weight)[rows].sum()), float(np.sqrt(variance[rows].sum()))
+    return (excess / foretold, excess / error) if error > 0 and foretold > 0 else (0.0, 0.0)
 
 
 def _ratio(evidence: Evidence, rows: np.ndarray) -> float:

@@ -25,7 +25,7 @@ import polars as pl
 from monitoring.validation import drawing, slices
 from monitoring.validation.evidence import Evidence
 from monitoring.validation.result import Plot, Result, Table, below, not_applicable
-from monitoring.validation.statistics import interval, off_level
+from monitoring.validation.statistics import intervals, off_level
 
 OFF_AMBER, OFF_RED = 0.10, 0.30
 """How far the nearest end of a group's 95 % interval may lie from all people's level (absolute logarithm)."""
@@ -41,7 +41,7 @@ def run(evidence: Evidence) -> Result:
     silence = f"Unknown in this book, and so not tested: {', '.join(unknown)}." if unknown else ""
     if not known:
         return not_applicable(silence)
-    rows = [_group(evidence, name, group, mask) for name in known for group, mask in _groups(evidence, name).items()]
+    rows = [row for name in known for row in _judged(evidence, name)]
     off = {row[0]: off_level(row[3], row[4]) for row in rows}
     gravest = max(off, key=lambda name: off[name])
     costs: list[list[Any]] = [[name, *_mitigation(evidence, evidence.people[name])] for name in known]
@@ -67,26 +67,30 @@ def run(evidence: Evidence) -> Result:
     )  # fmt: skip
 
 
-def _groups(evidence: Evidence, name: str) -> dict[str, np.ndarray]:
-    return slices.parts(evidence.people[name])
-
-
-def _group(evidence: Evidence, name: str, group: str, mask: np.ndarray) -> list:
+def _judged(evidence: Evidence, name: str) -> list[list[Any]]:
+    """Return a row of figures for every group of an attribute."""
     realised, scores, weight = evidence.realised, evidence.scores, evidence.weight
-    at = np.flatnonzero(mask)
+    groups = slices.parts(evidence.people[name])
+    code = np.full(len(scores), len(groups))
+    for place, mask in enumerate(groups.values()):
+        code[mask] = place
+    foretold, came = scores * weight, realised * weight
 
-    def relative(rows: np.ndarray) -> float:
-        own = rows[mask[rows]]
-        if not len(own):
-            return float("nan")
-        whole = evidence.level(realised[rows], scores[rows], weight[rows])
-        return evidence.level(realised[own], scores[own], weight[own]) / whole
+    def levels(rows: np.ndarray) -> np.ndarray:
+        """Of each group over that of all people; the last is of those whose group is not known."""
+        told, got = (np.bincount(code[rows], values[rows], len(groups) + 1) for values in (foretold, came))
+        ratio = np.divide(told, got, out=np.full(len(told), np.nan), where=got > 0)
+        return (ratio * got.sum() / told.sum())[:-1]
 
-    low, high = interval(relative, evidence.cluster)
+    middle = levels(np.arange(len(scores)))
+    low, high = intervals(levels, evidence.cluster)
     top = _top(scores)
-    shares = [top[other].mean() for other in _groups(evidence, name).values()]
-    return [f"{name} {group}", len(at), relative(np.arange(len(scores))), low, high,
-            evidence.order(realised[at], scores[at]), float(top[at].mean() / max(*shares, 1e-12))]  # fmt: skip
+    shares = [top[mask].mean() for mask in groups.values()]
+    return [
+        [f"{name} {group}", int(mask.sum()), float(middle[place]), float(low[place]), float(high[place]),
+         evidence.order(realised[mask], scores[mask]), float(shares[place] / max(*shares, 1e-12))]
+        for place, (group, mask) in enumerate(groups.items())
+    ]  # fmt: skip
 
 
 def _top(scores: np.ndarray, share: float = _TOP) -> np.ndarray:

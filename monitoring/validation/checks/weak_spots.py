@@ -15,6 +15,7 @@ Limitations: half of the rows only; slices of more than two inputs are not searc
 
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,7 @@ from scipy.stats import norm
 from monitoring.validation import drawing
 from monitoring.validation.evidence import Evidence
 from monitoring.validation.result import Plot, Result, Table, Verdict
-from monitoring.validation.statistics import SEED, clustered_error, holm
+from monitoring.validation.statistics import SEED, expected_variance, holm
 
 SIGNIFICANT = 0.05
 """Adjusted p-value below which a slice is confirmed."""
@@ -51,18 +52,20 @@ def run(evidence: Evidence) -> Result:
     """Search slices on one half and test the worst on the other."""
     explore = _half(evidence.cluster)
     whole = evidence.level(evidence.realised, evidence.scores, evidence.weight)
-    residual = (evidence.realised - evidence.scores / whole) * evidence.weight
+    fair = evidence.scores / whole
+    residual = (evidence.realised - fair) * evidence.weight
+    variance = expected_variance(evidence.realised, fair, evidence.cluster) * evidence.weight**2
     searched = [slice_ for slice_ in _slices(evidence) if _enough(evidence.cluster, slice_.rows, explore)]
     ranked = sorted(
-        (Slice(one.name, one.rows, _errors(evidence, residual, one.rows & explore)) for one in searched),
+        (Slice(one.name, one.rows, _errors(residual, variance, one.rows & explore)) for one in searched),
         key=lambda one: -abs(one.errors),
     )  # fmt: skip
     chosen = _distinct(ranked)[:CANDIDATES]
-    confirmed_errors = np.array([_errors(evidence, residual, one.rows & ~explore) for one in chosen])
+    confirmed_errors = np.array([_errors(residual, variance, one.rows & ~explore) for one in chosen])
     # the same side as when it was found: a one-sided test
     p = holm(norm.sf(confirmed_errors * np.sign([one.errors for one in chosen]))) if chosen else np.array([])
-    table = [
-        [one.name, int(one.rows.sum()), _relative(evidence, residual, whole, one.rows & ~explore), value]
+    table: list[list[Any]] = [
+        [one.name, int(one.rows.sum()), _relative(evidence, residual, whole, one.rows & ~explore), float(value)]
         for one, value in zip(chosen, p, strict=True)
     ]
     confirmed = [row for row in table if row[3] < SIGNIFICANT]
@@ -130,9 +133,9 @@ def _distinct(ranked: list[Slice]) -> list[Slice]:
     return kept
 
 
-def _errors(evidence: Evidence, residual: np.ndarray, rows: np.ndarray) -> float:
-    error = clustered_error(residual[rows], evidence.cluster[rows])
-    return float(residual[rows].sum() / error) if error > 0 else 0.0
+def _errors(residual: np.ndarray, variance: np.ndarray, rows: np.ndarray) -> float:
+    error = float(np.sqrt(variance[rows].sum()))
+    return float(residual[rows].sum()) / error if error > 0 else 0.0
 
 
 def _relative(evidence: Evidence, residual: np.ndarray, whole: float, rows: np.ndarray) -> float:
