@@ -50,7 +50,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
 
 
 def make_schema(url: str, schema: str) -> None:
-    """Make a schema unless it is there.
+    """Make a schema unless it is there; a role that may not is enough where it is.
 
     Raises
     ------
@@ -58,7 +58,8 @@ def make_schema(url: str, schema: str) -> None:
         When the server does not answer.
     """
     with connected(url) as connection:
-        connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+        if connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchone() == (None,):
+            connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
 
 
 def engine_url(url: str, schema: str) -> str:
