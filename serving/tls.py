@@ -8,6 +8,9 @@ from features.errors import RecoupError
 
 _OPTIONS = {"RECOUP_TLS_CERT": "--ssl-certfile", "RECOUP_TLS_KEY": "--ssl-keyfile"}
 
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2, the least that Python speaks: those with forward secrecy and authenticated encryption (RFC 9325)."""
+
 
 def options() -> list[str]:
     """Return what BentoML is told; nothing where no certificate is given.
@@ -23,7 +26,7 @@ def options() -> list[str]:
     for variable, path in given.items():
         if not Path(path).is_file():
             raise RecoupError(f"{variable} is {path!r}: TLS needs a PEM file for each of {' and '.join(_OPTIONS)}")
-    return [word for variable, path in given.items() for word in (_OPTIONS[variable], path)]
+    return ["--ssl-ciphers", _CIPHERS, *[word for name, path in given.items() for word in (_OPTIONS[name], path)]]
 
 
 def trust() -> ssl.SSLContext:

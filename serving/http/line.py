@@ -45,6 +45,7 @@ class Line:
         self.require_room()
         self._inside += 1
         try:
+            await asyncio.sleep(0)  # all who came at the same time take their places before one is answered
             async with asyncio.timeout(self._seconds):
                 return await ask(*question)
         except TimeoutError as error:

@@ -15,6 +15,7 @@ from features import home as homes
 from features.errors import RecoupError
 from serving.following import Following, MakesAnswers
 from serving.http import problems
+from serving.journal import Journal
 from serving.lineup import Lineup, Question, Rule
 from serving.shadow import Shadow
 
@@ -22,6 +23,7 @@ Asked = TypeVar("Asked", bound=Question)
 Answer = TypeVar("Answer")
 _START_S = 10  # then it answers, if only that it is not ready
 _THREADS = 2  # more would wait for the interpreter's lock, and answer later
+_THREADS_TO_DISK = 32  # unless each waits for the disk: one fsync is for all of them
 
 
 class Answers(Protocol):
@@ -50,7 +52,7 @@ class Loading(Generic[Loaded]):
 
     async def __aenter__(self) -> "Loading[Loaded]":
         """Begin to load, in a thread; a worker that starts beside others is given no question meanwhile."""
-        self._limiter = anyio.CapacityLimiter(_THREADS)
+        self._limiter = anyio.CapacityLimiter(_THREADS_TO_DISK if Journal(homes.current()).waits else _THREADS)
         self._loaded = asyncio.create_task(asyncio.to_thread(self._loading))
         await asyncio.wait({self._loaded}, timeout=_START_S)
         return self

@@ -25,6 +25,11 @@ class Journal:
         self._given = writer.settings(home)
         self._writer = writer.shared(self._given)
 
+    @property
+    def waits(self) -> bool:
+        """Whether writing a decision waits for the disk."""
+        return not self._given.sync_seconds
+
     def append(self, record: dict[str, Any]) -> str:
         """Write a decision; see `append_all`."""
         return self.append_all([record])[0]

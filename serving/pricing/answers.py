@@ -27,7 +27,7 @@ class Pricing:
     def __init__(self, home: Home, model: RowModel, label: str, role: str = CHAMPION):
         self._scorer = Scorer(model, label, Journal(home), role)
         self._reader = RowReader(home, model.card.columns, ["asset:currency"])
-        self._near = online_home.near(home)
+        self._near = online_home.near(home) and not self._scorer.journal.waits
         self._checked = Given(model)
         self._given = valuation.assumptions()
         self._assumptions = self._given.model_dump()

@@ -1,0 +1,120 @@
+"""What bounds a service's work: the rate of a key, and the line of those who wait."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.errors import RecoupError
+from serving.auth import Key, KeyRing
+from serving.http import limits
+from serving.http.line import Line
+from serving.http.problems import Problem
+from serving.http.rates import Rates
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def key(rate=None, name="a"):
+    return Key(name, ("price",), "", "", rate)
+
+
+def spent(rates, held):
+    """Return 0 for a request that may be made, else the seconds to wait."""
+    try:
+        rates.spend(held)
+    except Problem as problem:
+        assert problem.details.status == 429
+        return int(problem.headers["Retry-After"])
+    return 0
+
+
+@given(st.floats(0.05, 500), st.lists(st.floats(0, 3), min_size=1, max_size=200))
+def test_in_no_stretch_of_time_a_key_makes_more_requests_than_its_rate_and_a_second_of_it(rate, pauses):
+    clock = Clock()
+    rates, made, held = Rates(0, clock), [], key(rate)
+    for pause in pauses:
+        clock.now += pause
+        wait = spent(rates, held)
+        if wait:
+            clock.now += wait
+            assert spent(rates, held) == 0, "who waits as long as told is answered"
+        made.append(clock.now)
+    for first in range(len(made)):
+        for last in range(first, len(made)):
+            assert last - first + 1 <= (made[last] - made[first]) * rate + max(rate, 1) + 1e-6
+
+
+def test_each_key_has_a_bucket_and_perhaps_a_rate_of_its_own():
+    rates = Rates(2, Clock())
+    assert [bool(spent(rates, key())) for _ in range(4)] == [False, False, True, True]
+    assert [bool(spent(rates, key(name="b"))) for _ in range(3)] == [False, False, True]
+    assert [bool(spent(rates, key(5, "c"))) for _ in range(6)] == [False] * 5 + [True]
+    assert not any(spent(rates, key(0, "d")) for _ in range(100))
+    assert not any(spent(Rates(0, Clock()), key()) for _ in range(100))
+
+
+def test_a_key_keeps_its_rate(home):
+    ring = KeyRing(home)
+    made, shown = ring.make(["price"], None, rate=7.5)
+    assert made.rate == 7.5 and KeyRing(home).holder(shown.encode()).rate == 7.5
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(RecoupError, match="requests a second"):
+            ring.make(["price"], None, rate=wrong)
+
+
+def asked_at_once(line, ask, times):
+    """Return the statuses of so many questions that come at the same moment."""
+
+    async def one():
+        try:
+            return await line.wait(ask, 200)
+        except Problem as problem:
+            assert problem.headers["Retry-After"].isdecimal()
+            return problem.details.status
+
+    async def all_of_them():
+        return await asyncio.gather(*[one() for _ in range(times)])
+
+    return asyncio.run(all_of_them())
+
+
+async def computed(status):
+    return status
+
+
+async def waited(status):
+    await asyncio.sleep(0.001)
+    return status
+
+
+async def stuck(_):
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("ask", [computed, waited])
+def test_more_than_may_wait_are_refused_and_the_line_empties(ask):
+    line = Line(3, 60)
+    for _ in range(3):
+        assert sorted(asked_at_once(line, ask, 7)) == [200] * 3 + [503] * 4
+    assert asked_at_once(line, ask, 3) == [200] * 3
+
+
+def test_an_answer_that_does_not_come_is_given_up_and_its_place_is_free():
+    line = Line(2, 0.01)
+    assert asked_at_once(line, stuck, 2) == [503, 503]
+    assert asked_at_once(line, computed, 2) == [200, 200]
+
+
+@pytest.mark.parametrize("variable", ["RECOUP_MAX_WAITING", "RECOUP_ANSWER_SECONDS", "RECOUP_KEY_RATE"])
+@pytest.mark.parametrize("value", ["-1", "many", "nan", ""])
+def test_limits_that_make_no_sense_are_refused(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(RecoupError, match=variable):
+        limits.from_environment()
