@@ -1,11 +1,14 @@
 """`recoup validate`: from a registered version to its model-risk pack, kept with the version."""
 
 import json
+import math
 import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from features.home import Home
 from features.lake import replace
@@ -128,9 +131,19 @@ def _content(evidence: Evidence, results: dict[str, Result]) -> dict[str, Any]:
 
 def _told(name: str, result: Result) -> dict[str, Any]:
     said = about(CHECKS[name])
-    figures = {figure: float(value) for figure, value in result.figures.items()}
+    figures = {figure: _plain(value) for figure, value in result.figures.items()}
+    tables = [asdict(table) | {"rows": [[_plain(value) for value in row] for row in table.rows]}
+              for table in result.tables]  # fmt: skip
     return {
         "title": said.title, "question": said.question, "verdict": result.verdict.value, "says": result.says,
         "figures": figures, "thresholds": said.thresholds, "about": said.parts,
-        "tables": [asdict(table) for table in result.tables], "plots": [plot.says for plot in result.plots],
+        "tables": tables, "plots": [plot.says for plot in result.plots],
     }  # fmt: skip
+
+
+def _plain(value: Any) -> str | float | None:
+    """Return a figure as JSON has it: what is no number is none."""
+    if value is None or isinstance(value, str):
+        return value
+    number = int(value) if isinstance(value, int | np.integer) else float(value)
+    return number if math.isfinite(number) else None

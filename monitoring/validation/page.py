@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from monitoring.validation.result import Result
 from serving.diligence.page import environment
 
@@ -39,7 +41,7 @@ def cell(value: str | float | None) -> str:
         return "–"
     if isinstance(value, str):
         return value
-    if isinstance(value, int):
+    if isinstance(value, int | np.integer):
         return f"{value:,}"
     if 0 < abs(value) < 0.0005:
         return "0.000" if value > 0 else "-0.000"

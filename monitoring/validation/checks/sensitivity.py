@@ -57,7 +57,7 @@ def run(evidence: Evidence) -> Result:
     verdict = Verdict.RED if broken or len(against) >= AGAINST_RED else Verdict.AMBER if against else Verdict.GREEN
     return Result(
         verdict,
-        f"{len(promised)} promised monotone inputs were broken {broken} times; of {len(found)} inputs with an expected "
+        f"{broken} steps break what is promised of {len(promised)} inputs; of {len(found)} inputs with an expected "
         f"direction {len(against)} run against it{': ' + ', '.join(against) if against else ''}.",
         {"broken_promises": int(broken), "judged": len(found), "against_sense": len(against)},
         f"Do not explain a score by {', '.join(against)} before it is understood why." if against else
