@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandera.errors
 import polars as pl
 
 from features import reading, tokens
@@ -188,6 +187,8 @@ def _unread(
 
 def _invalid(feed: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return what the schema finds wrong, one row per value."""
+    import pandera.errors
+
     try:
         FEEDS[feed].SCHEMA.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:

@@ -1,8 +1,10 @@
 """Column kinds shared by the six feeds, as pandera columns that carry unit and EBA field number."""
 
 import datetime as dt
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
-import pandera.polars as pa
 import polars as pl
 
 CURRENCIES = ("AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "INR",
@@ -11,9 +13,41 @@ EARLIEST = dt.date(1950, 1, 1)
 INSTANT = pl.Datetime("us", "UTC")
 
 
+class Schema:
+    """A feed's pandera schema, made when first asked for: loading pandera takes longer than a service may to start.
+
+    Parameters
+    ----------
+    make : callable
+        Of the module ``pandera.polars``, gives a ``DataFrameSchema``.
+    """
+
+    def __init__(self, make: Callable[[Any], Any]):
+        self._make = make
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The feed's columns by name."""
+        return self._schema.columns
+
+    def validate(self, frame: pl.DataFrame, lazy: bool) -> pl.DataFrame:
+        """Check a frame; ``lazy`` collects every failure before it raises."""
+        return self._schema.validate(frame, lazy=lazy)
+
+    @cached_property
+    def _schema(self) -> Any:
+        return self._make(_pandera())
+
+
+def _pandera() -> Any:
+    import pandera.polars
+
+    return pandera.polars
+
+
 def _column(dtype, description, *, checks=(), required=False, eba=None, **metadata):
     metadata = {key: value for key, value in {"eba": eba, **metadata}.items() if value is not None}
-    return pa.Column(
+    return _pandera().Column(
         dtype,
         list(checks),
         nullable=not required,
@@ -35,17 +69,17 @@ def identifier(description, **options):
 
 def one_of(values, description, **options):
     """Text out of a closed list."""
-    check = pa.Check.isin(values, error=f"must be one of: {', '.join(values)}")
+    check = _pandera().Check.isin(values, error=f"must be one of: {', '.join(values)}")
     return _column(pl.String, description, checks=[check], allowed=list(values), **options)
 
 
 def number(description, *, low=None, high=None, unit=None, **options):
     """A number with its unit, within ``[low, high]`` where these are given."""
-    checks = [pa.Check(_finite, error="must be a finite number")]
+    checks = [_pandera().Check(_finite, error="must be a finite number")]
     if low is not None:
-        checks.append(pa.Check.ge(low, error=f"must be at least {low}"))
+        checks.append(_pandera().Check.ge(low, error=f"must be at least {low}"))
     if high is not None:
-        checks.append(pa.Check.le(high, error=f"must be at most {high}"))
+        checks.append(_pandera().Check.le(high, error=f"must be at most {high}"))
     return _column(pl.Float64, description, checks=checks, unit=unit, **options)
 
 
@@ -62,8 +96,8 @@ def flag(description, **options):
 def date(description, *, past=False, **options):
     """A calendar date; one in the ``past`` lies between `EARLIEST` and today, wherever it is today."""
     checks = [
-        pa.Check.ge(EARLIEST, error=f"must be {EARLIEST} or later"),
-        pa.Check(_past, error="must not be in the future"),
+        _pandera().Check.ge(EARLIEST, error=f"must be {EARLIEST} or later"),
+        _pandera().Check(_past, error="must not be in the future"),
     ]
     return _column(pl.Date, description, checks=checks if past else [], unit="date", **options)
 
@@ -79,7 +113,7 @@ def row_check(expression, error):
     def check(data):
         return data.lazyframe.select(expression.fill_null(True))
 
-    return pa.Check(check, error=error)
+    return _pandera().Check(check, error=error)
 
 
 def _finite(data):

@@ -7,7 +7,6 @@ filing on, and how long a sale takes can be told from each step. A round without
 ``auction_failed``; ``auction_withdrawn`` is the end without a sale.
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from features.feeds import columns as c
@@ -17,7 +16,8 @@ AUCTION_STAGES = ("auction_listed", "auction_failed", "auction_sold", "auction_w
 STAGES = ("filed", "judgment", "enforcement", *AUCTION_STAGES, "closed")
 
 _stage = pl.col("stage")
-SCHEMA = pa.DataFrameSchema(
+SCHEMA = c.Schema(
+    lambda pandera: pandera.DataFrameSchema(
     {
         "case_id": c.text("number of the case", required=True),
         "loan_id": c.text("the debt sued for, ours or not", required=True),
@@ -43,6 +43,7 @@ SCHEMA = pa.DataFrameSchema(
                     "auction_sold without hammer_amount"),
         c.row_check(pl.col("hammer_amount") >= pl.col("reserve_amount"), "hammer_amount is below reserve_amount"),
     ],
+)
 )  # fmt: skip
 KEY = ("case_id", "stage", "auction_round")
 HAPPENED = "happened_at"

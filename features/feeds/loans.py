@@ -4,7 +4,6 @@ EBA field numbers are those of the NPL transaction data templates, Reg. (EU) 202
 collected after the cut-off never stands here: it belongs to ``payments``.
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from features.feeds import columns as c
@@ -20,7 +19,8 @@ _MOST_OWED = 50
 
 _unsecured = pl.col("collateral_type").is_null()
 _undescribed = pl.all_horizontal(pl.col("collateral_value", "collateral_region", "prior_claims").is_null())
-SCHEMA = pa.DataFrameSchema(
+SCHEMA = c.Schema(
+    lambda pandera: pandera.DataFrameSchema(
     {
         "loan_id": c.text("the tape's own number of the loan", required=True),
         "borrower_id": c.identifier("the debtor", required=True),
@@ -86,6 +86,7 @@ SCHEMA = pa.DataFrameSchema(
         c.row_check(_unsecured | pl.col("collateral_value").is_not_null(), "collateral_type without collateral_value"),
         c.row_check(~_unsecured | _undescribed, "collateral_value, _region or prior_claims without collateral_type"),
     ],
+)
 )  # fmt: skip
 KEY = ("loan_id",)
 HAPPENED = "cutoff_on"

@@ -5,7 +5,6 @@
 negative amount, as in any ledger.
 """
 
-import pandera.polars as pa
 import polars as pl
 
 from features.feeds import columns as c
@@ -13,7 +12,8 @@ from features.feeds import columns as c
 KINDS = ("recovery", "settlement", "legal_recovery", "cumulative_recovery", "reversal")
 SOURCES = ("self", "call", "auto_call", "sms", "email", "letter", "visit", "agency", "court")
 
-SCHEMA = pa.DataFrameSchema(
+SCHEMA = c.Schema(
+    lambda pandera: pandera.DataFrameSchema(
     {
         "payment_id": c.text("number of the movement", required=True),
         "loan_id": c.text("the loan it is booked on", required=True),
@@ -31,6 +31,7 @@ SCHEMA = pa.DataFrameSchema(
             "amount is negative and kind is not reversal",
         ),
     ],
+)
 )  # fmt: skip
 KEY = ("payment_id",)
 HAPPENED = "paid_at"

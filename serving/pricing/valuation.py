@@ -15,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from scipy.optimize import elementwise
 
 from features.errors import RecoupError
 from training.outlook import HORIZONS, ULTIMATE, Outlook
@@ -259,6 +258,8 @@ def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], 
         NaN where there is no such rate: nothing is paid, nothing comes in, or the rate lies
         outside of -99 % to 100,000 % a year.
     """
+    from scipy.optimize import elementwise  # here, since a service that prices does not need it
+
     collected, sold = _cash(curve, auctioned)
     paid, years = price / owed + given.upfront, _years(horizons)
 
