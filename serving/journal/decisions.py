@@ -1,6 +1,7 @@
 """Decisions written and found again."""
 
 import re
+from contextlib import AbstractContextManager
 from typing import Any
 
 import orjson
@@ -54,6 +55,16 @@ class Journal:
             When the journal cannot be written; then nothing may be answered.
         """
         return self._writer.write([orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[1:] for record in records])
+
+    def together(self) -> AbstractContextManager[None]:
+        """Give a block in which this thread's decisions wait for the disk once, at its end.
+
+        Raises
+        ------
+        RecoupError
+            At the end, when they did not reach it; then none of them may be answered.
+        """
+        return self._writer.together()
 
     def find(self, decision_id: str) -> dict[str, Any]:
         """Return a decision.

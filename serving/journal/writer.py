@@ -4,6 +4,8 @@ import atexit
 import logging
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -65,6 +67,7 @@ class Writer:
     def __init__(self, given: Settings):
         self._given, self._lock, self._stop = given, threading.Lock(), threading.Event()
         self._file: OpenFile | None = None
+        self._here = threading.local()
 
     def write(self, bodies: list[bytes]) -> list[str]:
         """Hand records to the operating system; see `OpenFile.write`.
@@ -80,11 +83,25 @@ class Writer:
                 file = self._current(f"{now:%Y%m%d}")
                 ids, size = file.write(bodies, now.isoformat()), file.size
             if not self._given.sync_seconds:
+                self._reach_disk(file, size)
+        except OSError as error:
+            raise self._refused(error) from error
+        return ids
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let what this thread writes in a block wait for the disk once, at the block's end; see `write`."""
+        waiting: dict[OpenFile, int] = {}
+        self._here.waiting = waiting
+        try:
+            yield
+        finally:
+            self._here.waiting = None
+        try:
+            for file, size in waiting.items():
                 file.sync(size)
         except OSError as error:
-            folder, why = self._given.folder, error.strerror or error
-            raise RecoupError(f"the journal in {folder} cannot be written, so nothing is answered: {why}") from error
-        return ids
+            raise self._refused(error) from error
 
     def close(self, only: OpenFile | None = None) -> None:
         """End the file that is open, or only if it is that one; a later `write` begins another."""
@@ -94,6 +111,17 @@ class Writer:
                     self._end()
         except (OSError, RecoupError) as error:
             _log.error("the journal's file was left open: %s", error)
+
+    def _reach_disk(self, file: OpenFile, size: int) -> None:
+        waiting = getattr(self._here, "waiting", None)
+        if waiting is None:
+            file.sync(size)
+        else:
+            waiting[file] = size
+
+    def _refused(self, error: OSError) -> RecoupError:
+        why = error.strerror or error
+        return RecoupError(f"the journal in {self._given.folder} cannot be written, so nothing is answered: {why}")
 
     def _current(self, day: str) -> OpenFile:
         """Return the file to write to; begins one when none fits."""

@@ -52,10 +52,11 @@ class Pricing:
             if row.unknown:
                 raise UnknownLoan(loan_id, place)
             require_standing(request.moment, moment, row.known_at)
-        priced = [
-            self._priced("price", loan_id, row.also["currency"], Inputs.read(row))
-            for loan_id, row in zip(request.loan_ids, rows, strict=True)
-        ]
+        with self._scorer.journal.together():
+            priced = [
+                self._priced("price", loan_id, row.also["currency"], Inputs.read(row))
+                for loan_id, row in zip(request.loan_ids, rows, strict=True)
+            ]
         return PriceResponse(loans=priced)
 
     def price_given(self, request: GivenRequest) -> PricedLoan:

@@ -283,6 +283,23 @@ def test_who_waits_for_the_disk_shares_one_fsync(home, monkeypatch):
     journal.close()
 
 
+def test_decisions_made_together_wait_for_the_disk_once(home, monkeypatch):
+    monkeypatch.setenv("RECOUP_JOURNAL_SYNC_SECONDS", "0")
+    journal, calls, sync = Journal(home), [], os.fsync
+    journal.append(RECORD)
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append(file), sync(file)))
+    with journal.together():
+        ids = [journal.append(RECORD) for _ in range(50)]
+        assert calls == []
+    assert len(calls) == 1 and all(map(journal.find, ids))
+    (home.journal / f"{ids[0].rpartition('-')[0]}.jsonl").unlink()
+    with pytest.raises(RecoupError, match="nothing is answered"), journal.together():
+        journal.append(RECORD)
+    journal.append(RECORD)
+    assert len(calls) > 3, "after the block each decision waits again"
+    journal.close()
+
+
 def test_records_reach_the_disk_within_the_interval(home, monkeypatch):
     monkeypatch.setenv("RECOUP_JOURNAL_SYNC_SECONDS", "0.01")
     journal, synced, sync = Journal(home), threading.Event(), os.fsync
