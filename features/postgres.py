@@ -44,7 +44,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
             yield connection
     except psycopg.Error as error:
         raise RecoupError(
-            f"the PostgreSQL server of {DATABASE} does not do what it is asked: {error}; "
+            f"the PostgreSQL server of {DATABASE} does not do what it is asked: {' '.join(str(error).split())}; "
             "look at the server, or at the URL"
         ) from error
 

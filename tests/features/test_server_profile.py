@@ -143,4 +143,4 @@ def test_a_profile_that_lacks_a_setting_says_which(monkeypatch, changed, told):
 def test_a_server_that_does_not_answer_is_named_without_its_password(place):
     with pytest.raises(RecoupError, match="RECOUP_POSTGRES_URL") as told, connected(f"postgresql://{place}"):
         pass
-    assert "x9" not in str(told.value) and "y8" not in str(told.value)
+    assert not any(part in str(told.value) for part in ("x9", "y8", "\n"))
