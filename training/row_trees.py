@@ -90,15 +90,14 @@ class RowTrees:
         sums = np.bincount(self._columns, terms.ravel(), self.features + 1).astype(np.float64, copy=False)
         return sums[:-1], self.bias + float(sums[-1])
 
-    def over(self, leaves: Ints) -> Floats:
-        """Return the raw scores as the replaced input takes its values, shape (k,)."""
-        terms = np.empty((len(leaves), self.answers.shape[1]))
-        terms[:] = self._values.take(self.first_leaf + leaves)[:, None]
-        if len(self.moved):
-            others = (leaves[self.moved] & self.kept)[:, None] | self.answers
-            terms[self.moved] = self._values.take(self.first_leaf[self.moved, None] + others)
-        sums = np.bincount(self._values_of_terms, terms.ravel()).astype(np.float64, copy=False)
-        return sums + self.bias
+    def over(self, leaves: Ints, raw: float) -> Floats:
+        """Return the raw scores as the input takes its values, shape (k,), of leaves and a score at the last of them.
+
+        What a value adds is what it adds to the trees that ask for the input: the last adds nothing.
+        """
+        others = (leaves[self.moved] & self.kept)[:, None] | self.answers
+        sums = self._values.take(self.first_leaf[self.moved, None] + others).sum(axis=0)
+        return raw + (sums - sums[-1])
 
     def arrays(self, prefix: str) -> dict[str, Any]:
         """Return what `of_arrays` takes, each under a name that begins with ``prefix``."""
@@ -124,11 +123,6 @@ class RowTrees:
     @cached_property
     def _columns(self) -> Ints:
         return self.columns.ravel()
-
-    @cached_property
-    def _values_of_terms(self) -> Ints:
-        trees, values = len(self.first_leaf), self.answers.shape[1]
-        return np.tile(np.arange(values), trees)
 
     @cached_property
     def _values(self) -> Floats:

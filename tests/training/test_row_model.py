@@ -29,6 +29,7 @@ def test_any_model_gives_one_row_the_bits_of_many(name: str) -> None:
     many = LeafScores.of(model, shap)
     trees = row_trees(many, levels, "arrears", VALUES)
     expected, _, _ = many.over("arrears", VALUES, frame, 1)
+    frame = frame.with_columns(arrears=pl.lit(VALUES[-1]))
     phi, scores = shap.contributions(model, pool(frame))
     for row in range(ROWS):
         values = frame.row(row)
@@ -37,7 +38,8 @@ def test_any_model_gives_one_row_the_bits_of_many(name: str) -> None:
         leaves = trees.leaves(trees.view(numbers, texts))
         contributions, raw = trees.explain(leaves)
         assert (contributions == phi[row]).all() and raw == scores[row] == trees.score(leaves)[0]
-        assert np.abs(trees.over(leaves) - expected[row]).max() < 1e-12
+        assert np.abs(trees.over(leaves, raw) - expected[row]).max() < 1e-12
+        assert trees.over(leaves, raw)[-1] == raw
 
 
 @pytest.fixture(scope="module", params=["recovery", "contact"])
