@@ -11,7 +11,7 @@ from features.world.clock import DAY, Clock, instants
 from features.world.loans import numbered
 from features.world.traits import Traits
 
-_JOBS = {  # by kind: (occupation, share)
+JOBS = {  # by kind: (occupation, share)
     "worker": (("services", 0.22), ("technician", 0.18), ("admin", 0.18), ("management", 0.14),
                ("blue_collar", 0.16), ("self_employed", 0.12)),
     "night_shift": (("transport", 0.30), ("health_care", 0.30), ("blue_collar", 0.22),
@@ -93,11 +93,11 @@ def _described(
 ) -> dict[str, np.ndarray | pl.Series]:
     people = len(traits)
     job = np.empty(people, dtype=np.int64)
-    jobs = sorted({name for row in _JOBS.values() for name, _ in row})
+    jobs = sorted({name for row in JOBS.values() for name, _ in row})
     for code, kind in enumerate(p.KINDS):
         own = np.flatnonzero(traits.kind == code)
-        choices = [jobs.index(name) for name, _ in _JOBS[kind]]
-        job[own] = rng.choice(choices, len(own), p=[share for _, share in _JOBS[kind]])
+        choices = [jobs.index(name) for name, _ in JOBS[kind]]
+        job[own] = rng.choice(choices, len(own), p=[share for _, share in JOBS[kind]])
     schooling = np.digitize(0.5 * traits.ability + rng.standard_normal(people), (-1.3, 0.2, 1.1))
     family = np.digitize(0.02 * (traits.age - 40) + rng.standard_normal(people), (-0.3, 0.9))
     elsewhere = 1 / (1 + np.exp(1.6 + 0.8 * traits.willingness + 0.4 * traits.ability))

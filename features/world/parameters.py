@@ -126,6 +126,9 @@ COST_TALK = (2.40, 0.20, 0.05, 0.03, 0.10, 9.0)  # USD on top when the debtor is
 CONTACT_BASE = (0.340, 0.285, 0.110, 0.070, 0.055, 0.420)
 CONTACT_CEILING = 1.65  # most that a borrower's own reachability multiplies it by
 CONTACT_PROFILE = (1.0, 1.0, 0.4, 0.3, 0.0, 0.5)  # exponent on the hour profile
+HABIT, HABIT_PER_WILLINGNESS, OWN_HABIT = 1.1, 0.3, 0.6  # log odds of answering: by person, by channel
+HABIT_MEAN = 0.55
+LIVING = (0.80, 0.70, 0.85, 0.88)  # share of first and second telephones, e-mails, addresses
 DEAD_POINT = 0.03  # multiple of the chance on a dead number
 SECOND_PHONE = 0.30  # share of calls to those with two numbers that try the second
 # Local hours at which the logging policy tries; under 1 % outside 8:00-21:00.

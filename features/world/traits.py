@@ -52,7 +52,7 @@ def draw(borrowers: int, rng: np.random.Generator) -> Traits:
     settled = 0.5 * ability + 0.03 * (age - 40) + rng.standard_normal(borrowers)
     has_phone = rng.random(borrowers) < 0.97
     shared_with = _households(has_phone, rng)
-    phone_alive = rng.random(borrowers) < 0.80
+    phone_alive = rng.random(borrowers) < p.LIVING[0]
     mobile = rng.random(borrowers) < 0.82
     owner = np.where(shared_with < 0, np.arange(borrowers), shared_with)
     return Traits(
@@ -69,10 +69,10 @@ def draw(borrowers: int, rng: np.random.Generator) -> Traits:
         mobile=mobile[owner],
         phone_alive=phone_alive[owner],
         has_second=has_phone & (rng.random(borrowers) < 0.35),
-        second_alive=rng.random(borrowers) < 0.70,
+        second_alive=rng.random(borrowers) < p.LIVING[1],
         has_email=rng.random(borrowers) < 0.78,
-        email_alive=rng.random(borrowers) < 0.85,
-        address_alive=rng.random(borrowers) < 0.88,
+        email_alive=rng.random(borrowers) < p.LIVING[2],
+        address_alive=rng.random(borrowers) < p.LIVING[3],
         shared_with=shared_with,
     )
 
@@ -86,9 +86,14 @@ def _kinds(age: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _levels(willingness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     # one habit of answering for every channel, one of its own for each
     shape = (len(willingness), len(p.CHANNELS))
-    habit = 1.1 * rng.standard_normal(shape[0]) + 0.3 * willingness
-    score = 0.55 + habit[:, None] + 0.6 * rng.standard_normal(shape)
-    return np.array(p.CONTACT_BASE) * p.CONTACT_CEILING / (1 + np.exp(-score))
+    habit = p.HABIT * rng.standard_normal(shape[0]) + p.HABIT_PER_WILLINGNESS * willingness
+    return levels(habit[:, None], rng.standard_normal(shape))
+
+
+def levels(habit: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Contact chance by channel (last axis) for a habit in log odds and the channel's own in deviations."""
+    score = p.HABIT_MEAN + habit + p.OWN_HABIT * own
+    return np.asarray(np.array(p.CONTACT_BASE) * p.CONTACT_CEILING / (1 + np.exp(-score)))
 
 
 def _households(has_phone: np.ndarray, rng: np.random.Generator) -> np.ndarray:
