@@ -53,15 +53,16 @@ def write(home: Home) -> None:
     Raises
     ------
     RecoupError
-        When the profile lacks a setting, or its PostgreSQL server does not answer.
+        When the profile lacks a setting, or its PostgreSQL server does not answer or is another home's.
     """
     if not _name(home).is_file():
         replace(_name(home), f"{_PROJECT}:{uuid.uuid4().hex}".encode())
     url = database_url()
     if url is not None:
-        from features.postgres import make_schema
+        from features.postgres import claim, make_schema
 
         make_schema(url, _SCHEMA)
+        claim(url, name(home) or "")
         # Feast warns of every URL that leaves the choice of a driver to it
         logging.getLogger("feast.repo_config").setLevel(logging.ERROR)
     settings = {

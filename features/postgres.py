@@ -62,6 +62,23 @@ def make_schema(url: str, schema: str) -> None:
             connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
 
 
+def claim(url: str, home: str) -> None:
+    """Hold a database to one home, by its name: of two, each would undo what the other writes.
+
+    Raises
+    ------
+    RecoupError
+        When the database is another home's, or its server does not answer.
+    """
+    with connected(url) as connection:
+        if connection.execute("SELECT to_regclass('feast.recoup_home')").fetchone() == (None,):
+            connection.execute("CREATE TABLE feast.recoup_home (name text)")
+            connection.execute("INSERT INTO feast.recoup_home VALUES (%s)", [home])
+        held = connection.execute("SELECT name FROM feast.recoup_home").fetchone()
+    if held != (home,):
+        raise RecoupError(f"the database of {DATABASE} belongs to another home: give each a database of its own")
+
+
 def engine_url(url: str, schema: str) -> str:
     """Return the URL by which SQLAlchemy finds a schema."""
     _, _, rest = url.partition("://")

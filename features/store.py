@@ -80,6 +80,7 @@ class FeatureDoor:
         if not self.lake.batches():
             raise RecoupError("the lake is empty: run `recoup ingest FILE --source NAME` first")
         with locked(self.home.marts):
+            feast_settings.write(self.home)
             now = {"lake": self.lake.snapshot(), "marts": marts.definition()}
             if self._marts.built_from() != now:
                 built = (

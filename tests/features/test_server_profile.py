@@ -114,6 +114,14 @@ def test_feasts_own_postgres_store_reads_the_same_values(on_server, asked, datab
     assert found[0].select(names).equals(found[1].select(names)) and found[0].height == asked.height
 
 
+def test_a_database_belongs_to_one_home(on_server, filled, tmp_path):
+    other = Home(tmp_path / "other")
+    other.root.mkdir()
+    other.lake.symlink_to(filled.home.lake)
+    with pytest.raises(RecoupError, match="belongs to another home"):
+        FeatureDoor(other).refresh()
+
+
 def test_no_secret_is_written_down(on_server):
     written = everything_written(on_server.home.feast)
     assert "a-password" not in written and "recoup_postgres_url" in written and "redis://" not in written
