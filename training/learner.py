@@ -14,9 +14,9 @@ from training.link import linked
 from training.package import to_pool
 from training.task import Task
 
-MACHINE = {"thread_count": 2, "max_ctr_complexity": 1, "allow_writing_files": False, "verbose": False}
-"""CatBoost parameters of every fit: two cores, no combined categories (see `training.leaf_shap`), nothing written."""
 FEW_ROWS = 5_000
+FOR_FEW = {"border_count": 64}
+"""Finer borders would part a few dozen rows from each other, and take three times as long."""
 _SEEDS = 5
 
 
@@ -33,7 +33,7 @@ class Learner:
     def fixed(self) -> dict[str, Any]:
         """Return the CatBoost parameters that are not searched."""
         own = {"random_seed": self.seed, "monotone_constraints": self.task.monotone}
-        return self.task.fixed | MACHINE | own
+        return self.task.fixed | ensemble.MACHINE | own
 
     @property
     def categories(self) -> list[str]:
@@ -79,11 +79,12 @@ class Learner:
         design = DESIGNS[parameters["design"]]
         settings = {name: parameters[name] for name in design.search}
         searched = {name: parameters[name] for name in self.task.search}
+        few = part.sum() <= FEW_ROWS
         return ensemble.fit(
             lambda target: self.pool(part, target, curve),
             design.parts(self.target(part), self.average(part, curve), **settings),
-            self.fixed() | searched,
-            seeds or (_SEEDS if part.sum() <= FEW_ROWS else 1),
+            self.fixed() | searched | (FOR_FEW if few else {}),
+            seeds or (_SEEDS if few else 1),
         )
 
     def scores(self, model: CatBoost, part: np.ndarray, curve: HorizonCurve | None) -> np.ndarray:

@@ -5,6 +5,7 @@ that young vintages, which show short horizons only, do not look more or less ce
 model itself does not see the horizon, and answers once for all of them.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from catboost import CatBoost
 
 from training.curve import HorizonCurve
 from training.distribution import Distribution
-from training.learner import MACHINE, Learner
+from training.ensemble import FITS_AT_ONCE, MACHINE
+from training.learner import FEW_ROWS, FOR_FEW, Learner
 from training.outlook import ULTIMATE
 from training.package import to_pool
 
@@ -54,15 +56,19 @@ def fit(learner: Learner, part: np.ndarray, curve: HorizonCurve) -> tuple[CatBoo
     place = rows["entity"].hash(seed=learner.seed).to_numpy()
     taught, fold = latest & (place / 2**64 <= _MOST_ROWS / latest.sum()), place % _FOLDS
 
+    parameters = MACHINE | _PARAMETERS | (FOR_FEW if taught.sum() <= FEW_ROWS else {})
+
     def fitted(chosen: np.ndarray) -> CatBoost:
         pool = to_pool(frame.filter(chosen), learner.categories, relative[chosen])
-        return CatBoost(MACHINE | _PARAMETERS | {"random_seed": learner.seed}).fit(pool)
+        return CatBoost(parameters | {"random_seed": learner.seed}).fit(pool)
 
-    spread = np.ones(len(place))
-    for held_out in np.unique(fold):
+    spread, folds = np.ones(len(place)), np.unique(fold)
+    with ThreadPoolExecutor(FITS_AT_ONCE) as executor:
+        *without, whole = executor.map(fitted, [*(taught & (fold != held_out) for held_out in folds), taught])
+    for held_out, model in zip(folds, without, strict=True):
         apart = first & (fold == held_out)
-        spread[apart] = fitted(taught & (fold != held_out)).predict(to_pool(frame.filter(apart), learner.categories))
-    return fitted(taught), Distribution.calibrate(horizons, scales, asked[first], spread[first], realised[first])
+        spread[apart] = model.predict(to_pool(frame.filter(apart), learner.categories))
+    return whole, Distribution.calibrate(horizons, scales, asked[first], spread[first], realised[first])
 
 
 def _among(rows: pl.DataFrame, chosen: pl.Expr) -> np.ndarray:
