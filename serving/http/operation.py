@@ -78,7 +78,12 @@ class Operation:
 
 def answered(content: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a model as a JSON answer; floats read back to the same bits."""
-    return Response(orjson.dumps(content.model_dump()), status, headers=headers, media_type=JSON)
+    return Response(orjson.dumps(content, default=_fields), status, headers=headers, media_type=JSON)
+
+
+def _fields(model: BaseModel) -> dict[str, Any]:
+    """Return a model's fields as they are: `model_dump` would copy them first."""
+    return model.__dict__
 
 
 async def asked(request: Request, model: type[Model], limit: int) -> Model:

@@ -57,7 +57,7 @@ class Pricing:
                 self._priced("price", loan_id, row.also["currency"], Inputs.read(row))
                 for loan_id, row in zip(request.loan_ids, rows, strict=True)
             ]
-        return PriceResponse(loans=priced)
+        return PriceResponse.model_construct(loans=priced)
 
     def price_given(self, request: GivenRequest) -> PricedLoan:
         """Value a loan by the features that the caller sends.

@@ -276,8 +276,16 @@ def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], 
 
 def _cash(curve: np.ndarray, auctioned: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return what comes between horizons through the channels, and what past them."""
-    sold = np.zeros_like(curve) if auctioned is None else auctioned
-    return np.diff(curve - sold, axis=1, prepend=0.0), np.diff(sold, axis=1, prepend=0.0)
+    if auctioned is None:
+        return _steps(curve), np.zeros_like(curve)
+    return _steps(curve - auctioned), _steps(auctioned)
+
+
+def _steps(cumulative: np.ndarray) -> np.ndarray:
+    """Return what each horizon adds to the one before: `numpy.diff` takes longer over one row."""
+    steps = cumulative.copy()
+    steps[:, 1:] -= cumulative[:, :-1]
+    return steps
 
 
 def _years(horizons: tuple[float, ...]) -> np.ndarray:
