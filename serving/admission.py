@@ -7,6 +7,7 @@ the process that reads it must not happen to one that answers.
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -35,8 +36,11 @@ def main(model: str, version: str, fingerprint: str, artifacts: str, folder: str
     os.nice(_KINDNESS)  # scores that somebody waits for go first
     whole, part = Path(folder), Path(f"{folder}.part")
     with locked(whole.parent):
-        if whole.is_dir():  # another worker was faster
-            return
+        if whole.is_dir():
+            with suppress(RecoupError):
+                bento.model_in(whole)
+                return  # another worker was faster
+            shutil.rmtree(whole)
         package = ModelPackage.load(_path(artifacts) / PACKAGE)
         verify(package, model, fingerprint)
         shutil.rmtree(part, ignore_errors=True)

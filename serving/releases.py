@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -54,8 +55,10 @@ class Releases(Generic[Read]):
             When it is refused, or cannot be had.
         """
         folder = self._kept(named)
-        if not folder.is_dir():
-            self._admit(named, folder)
+        if folder.is_dir():
+            with suppress(RecoupError):  # spoilt, or kept by older code: taken anew
+                return self._read(folder)
+        self._admit(named, folder)
         return self._read(folder)
 
     def at_start(self, alias: str) -> tuple[Read, str]:

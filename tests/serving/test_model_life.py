@@ -11,9 +11,10 @@ import pytest
 from features.errors import RecoupError
 from serving import admission, bento, server
 from serving.lineup import Rule, place
+from serving.releases import Releases
 from serving.scoring import replay
 from tests.serving.load import journalled, under_load
-from training import registry
+from training import aliases, registry
 
 KEY = "a key for the tests' services"
 ALIAS = "production"
@@ -177,6 +178,16 @@ def test_without_the_registry_the_version_in_force_answers_and_begins_anew(follo
         wait_for(url, lambda found: not found["registry_unseen"])
     assert [entry for entry in load.seen if entry[2] != 200] == []
     assert set(versions(load.since(gone))) <= {f"recovery/{version}", *versions(load.seen)}
+
+
+def test_a_kept_version_that_is_spoilt_is_taken_anew(following):
+    home, _, _ = following
+    named, releases = aliases.read(home, "recovery")[ALIAS], Releases(home, "recovery", bento.model_in)
+    first, label = releases.load(named)
+    for card in (home.releases / "recovery").glob("*/card.json"):
+        card.write_text("{")
+    again, same = releases.load(named)
+    assert again.fingerprint == first.fingerprint == named.fingerprint and label == same
 
 
 @pytest.mark.parametrize("wrong", ["fingerprint", "model", "service", "input", "order", "reference", "explanation"])
