@@ -48,13 +48,14 @@ def dispatch(
     date: Annotated[str, typer.Option(help="the day to plan, YYYY-MM-DD")],
     out: Out,
     capacities: Annotated[Path | None, typer.Option(help="a YAML file of capacities")] = None,
+    placed: Annotated[Path | None, typer.Option(help="a CSV file of the debts that are with agencies")] = None,
 ) -> None:
-    """Plan a day's contacts."""
+    """Plan a day's contacts, placements and filings."""
     from serving.dispatch.plan import plan
 
     end = day_end(date)
     assert end is not None
-    print(plan(homes.current(), end.date(), out, capacities=capacities, progress=say).summary())
+    print(plan(homes.current(), end.date(), out, capacities=capacities, placed=placed, progress=say).summary())
 
 
 @app.command()

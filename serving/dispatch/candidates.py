@@ -15,6 +15,7 @@ from features.store import FeatureDoor
 from serving.dispatch import asked, contact_rules
 from serving.dispatch.contact_rules import calendar
 from serving.refusals import NoCase
+from training.attempt_value import DIFFER
 
 _POINTS = {"call": ["phone", "phone_alt"], "auto_call": ["phone", "phone_alt"],
            "sms": ["phone", "phone_alt"], "email": ["email"], "letter": ["address"],
@@ -84,7 +85,8 @@ def cases(door: FeatureDoor, moment: datetime, loan_id: str | None = None) -> pl
     -------
     polars.DataFrame
         ``loan_id``, ``borrower_id``, ``currency``, ``owed`` (currency), ``months_since_default``,
-        ``insolvent`` and the debtor's standing; null where unknown.
+        ``insolvent``, ``region``, ``credit_grade``, ``legal_status``, ``limitation_at`` (seconds since 1970, UTC) and
+        the debtor's standing; null where unknown.
 
     Raises
     ------
@@ -100,7 +102,8 @@ def cases(door: FeatureDoor, moment: datetime, loan_id: str | None = None) -> pl
         raise NoCase(f"{loan_id or 'no loan'} was {'not ' * bool(loan_id)}known by {moment:%Y-%m-%d}{since}")
     known = loans.filter(pl.col(timeline.KNOWN) <= moment).select("loan_id").unique().sort("loan_id").collect()
     debts = _as_of(door, known.with_columns(moment=pl.lit(moment)), "loan_id", {
-        "asset": ["debtor", "currency", "status", "balance", "legal_status", "default_at"],
+        "asset": ["debtor", "currency", "status", "balance", "legal_status", "default_at", "limitation_at",
+                  "debt_region", "credit_grade"],
         "financial": ["collected"],
     })  # fmt: skip
     owed = (pl.col("balance") - pl.col("collected").fill_null(0.0)).alias("owed")
@@ -109,12 +112,12 @@ def cases(door: FeatureDoor, moment: datetime, loan_id: str | None = None) -> pl
         .filter((pl.col("status") == "charged_off") & (pl.col("owed") > 0))
         .join(_settled(door, moment), on="loan_id", how="anti", maintain_order="left")
         .with_columns(insolvent=(pl.col("legal_status") == "insolvency").fill_null(False))
-        .rename({"debtor": "borrower_id"})
+        .rename({"debtor": "borrower_id", "debt_region": "region"})
     )
-    standing = _as_of(door, open_debts, "borrower_id", {"customer": _STANDING})
+    standing = _as_of(door, open_debts, "borrower_id", {"customer": [*_STANDING, *DIFFER]})
     flags = [name for name in _STANDING if name not in ("jurisdiction", "time_zone")]
     return standing.with_columns(pl.col(flags).cast(pl.Boolean)).drop(
-        "moment", "status", "balance", "collected", "legal_status", "default_at"
+        "moment", "status", "balance", "collected", "default_at"
     )
 
 

@@ -1,150 +1,156 @@
-"""Whom to try, how and when: an assignment of people to slots under capacities.
+"""Whom to try, how and when: the day's assignment, and what one more of each capacity would add."""
 
-The optimum is a minimum-cost flow (OR-Tools' cost-scaling solver, exact on whole numbers): each
-person sends at most one unit through one slot (channel and hour) and its channel, and may stay at
-home at no cost.
-"""
-
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
-from features.errors import RecoupError
-from features.feeds.columns import INSTANT
+from serving.dispatch import assignment
+from serving.dispatch.assignment import Assignment, Offers, Options
+from serving.dispatch.capacities import COURT, Capacities
 
-DEFAULT = Path(__file__).with_name("capacities.yaml")
-_Hour = Annotated[int, Field(ge=0, le=23)]
-_UNITS_OF_MONEY = 10_000
-"""Steps per unit of currency in which the solver counts."""
+AGENCY = "agency"
+_KEY = ["channel", "slot"]
 
 
-class Channel(BaseModel):
-    """What a channel can do: ``units`` make ``each`` attempts in each of the ``hours`` (UTC)."""
+@dataclass(frozen=True)
+class Planned:
+    """A day's assignment.
 
-    model_config = ConfigDict(extra="forbid")
+    Attributes
+    ----------
+    chosen : polars.DataFrame
+        The offers taken, one a debtor, with the ``pool`` (or agency) that works each.
+    limits : polars.DataFrame
+        By ``pool``, ``unit``, ``capacity``, ``used`` and ``added_by_one_more``: expected net cash (currency) that
+        one more unit, working all its hours, would add; an agency's ``least`` and ``added_by_one_less`` of it.
+    by_hour : polars.DataFrame
+        The same of a pool's single hours.
+    gap : float
+        Distance to the linear bound, as a share of it.
+    unmet : list of str
+        Demands that cannot be met, and by how much.
+    """
 
-    unit: str
-    units: NonNegativeInt
-    each: NonNegativeInt
-    hours: list[_Hour]
-    most_a_day: NonNegativeInt | None = None
-
-    @property
-    def day(self) -> int:
-        """Attempts in a day."""
-        whole = self.units * self.each * len(set(self.hours))
-        return whole if self.most_a_day is None else min(whole, self.most_a_day)
-
-
-class Capacities(BaseModel):
-    """What the desk can do in a day."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    channels: dict[Literal["call", "auto_call", "sms", "email", "letter", "visit"], Channel]
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> "Capacities":
-        """Read a capacities file, or the default.
-
-        Raises
-        ------
-        RecoupError
-            When it is not one; the message names the field.
-        """
-        path = path or DEFAULT
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text()))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RecoupError(f"{path} cannot be read as capacities: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise RecoupError(f"{path}: {where}: {first['msg']}") from error
-
-    def slots(self, moment: datetime) -> pl.DataFrame:
-        """Return ``channel``, ``slot`` (UTC) and ``capacity`` of the 24 full hours from a moment on."""
-        start = moment.replace(minute=0, second=0, microsecond=0)
-        start += timedelta(hours=start < moment)
-        rows = [
-            (name, slot, channel.units * channel.each)
-            for name, channel in self.channels.items()
-            for slot in (start + timedelta(hours=hour) for hour in range(24))
-            if slot.hour in channel.hours
-        ]
-        schema = {"channel": pl.String(), "slot": INSTANT, "capacity": pl.Int64()}
-        return pl.DataFrame(rows, schema=schema, orient="row")
+    chosen: pl.DataFrame
+    limits: pl.DataFrame
+    by_hour: pl.DataFrame
+    gap: float
+    unmet: list[str]
 
 
-def optimum(offers: pl.DataFrame, slots: pl.DataFrame, capacities: Capacities) -> pl.DataFrame:
-    """Return the offers whose net values sum up to most, one a person.
+def optimum(offers: pl.DataFrame, desk: Capacities, moment: datetime, taken: pl.DataFrame | None = None) -> Planned:
+    """Return the offers whose net values sum up to most, one a debtor.
 
     Parameters
     ----------
     offers : polars.DataFrame
-        ``borrower_id``, ``loan_id``, ``channel``, ``slot``, ``net_value`` (currency), and more.
-    slots : polars.DataFrame
-        See `Capacities.slots`.
-    capacities : Capacities
+        ``borrower_id``, ``region``, ``channel``, ``slot`` (UTC) and ``net_value`` (currency), and more. A
+        placement has the channel ``agency NAME``, a filing ``court``; neither has a slot.
+    desk : Capacities
+    moment : datetime
+        The day begins then (UTC).
+    taken : polars.DataFrame, optional
+        ``pool`` and ``slot`` of what is used up already, a row a unit.
     """
-    gains = offers.filter(pl.col("net_value") > 0).sort("net_value", "loan_id", descending=[True, False])
-    gains = gains.unique(["borrower_id", "channel", "slot"], keep="first", maintain_order=True)
-    people = gains.select("borrower_id").unique().sort("borrower_id").with_row_index("person")
-    numbered = slots.with_row_index("place")
-    arcs = gains.join(people, on="borrower_id", maintain_order="left").join(
-        numbered, on=["channel", "slot"], maintain_order="left"
+    places = _left(options(desk, moment), taken)
+    bound_to = places.filter((pl.col("least") > 0) | (pl.col("share_least") > 0))["channel"]
+    worth_it = offers.with_row_index("offer").filter(
+        (pl.col("net_value") > 0) | pl.col("channel").is_in(bound_to.implode())
     )
-    return gains.filter(_flow(arcs, people.height, numbered, capacities))
-
-
-def largest_first(offers: pl.DataFrame, slots: pl.DataFrame, capacities: Capacities) -> pl.DataFrame:
-    """Return what a plain desk does: the largest debt first, in the first free lawful slot.
-
-    Channels are taken in the order of the capacities file, hours from the earliest.
-    """
-    free = {(channel, slot): capacity for channel, slot, capacity in slots.iter_rows()}
-    left = {name: channel.day for name, channel in capacities.channels.items()}
-    rank = pl.col("channel").replace_strict({name: place for place, name in enumerate(left)})
-    queue = offers.sort(pl.col("owed"), "loan_id", rank, "slot", descending=[True, False, False, False])
-    chosen, seen = np.zeros(queue.height, bool), set()
-    for row, (person, channel, slot) in enumerate(queue.select("borrower_id", "channel", "slot").iter_rows()):
-        if person not in seen and free[channel, slot] and left[channel]:
-            free[channel, slot] -= 1
-            left[channel] -= 1
-            seen.add(person)
-            chosen[row] = True
-    return queue.filter(chosen)
-
-
-def _flow(arcs: pl.DataFrame, people: int, slots: pl.DataFrame, capacities: Capacities) -> np.ndarray:
-    """Solve the flow; nodes are people, slots, channels and the end of the day."""
-    from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
-
-    names = list(capacities.channels)
-    first_slot, first_channel = people, people + slots.height
-    end = first_channel + len(names)
-    channel = slots["channel"].replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
-    day = np.array([capacities.channels[name].day for name in names])
-    gain = np.rint(arcs["net_value"].to_numpy() * _UNITS_OF_MONEY).astype(np.int64)
-    person = np.arange(people)
-    solver = SimpleMinCostFlow()
-    tried = solver.add_arcs_with_capacity_and_unit_cost(
-        arcs["person"].to_numpy(), first_slot + arcs["place"].to_numpy(), np.ones_like(gain), -gain
+    arcs = (
+        worth_it.select("offer", "borrower_id", "region", "net_value", *_KEY)
+        .join(places.select("option", "regions", *_KEY), on=_KEY, nulls_equal=True)
+        .filter(pl.col("regions").is_null() | pl.col("regions").list.contains(pl.col("region")).fill_null(False))
+        .with_columns(pl.col("borrower_id").cast(pl.Categorical).to_physical().alias("person"))
+        .sort("person", "offer", "option")
     )
-    for tail, head, capacity in (
-        (person, np.full(people, end), np.ones(people, np.int64)),
-        (first_slot + np.arange(slots.height), first_channel + channel, slots["capacity"].to_numpy()),
-        (first_channel + np.arange(len(names)), np.full(len(names), end), day),
-    ):
-        solver.add_arcs_with_capacity_and_unit_cost(tail, head, capacity, np.zeros_like(capacity))
-    solver.set_nodes_supplies(person, np.ones(people, np.int64))
-    solver.set_node_supply(end, -people)
-    status = solver.solve()
-    if status != solver.OPTIMAL:
-        raise RuntimeError(f"the flow has no optimum: {status.name}")
-    return solver.flows(tried).astype(bool)
+    limited = _limits(places, desk, taken)
+    counts = np.bincount(arcs["person"].to_numpy(), minlength=1)
+    found = assignment.solve(
+        Offers(np.concatenate([[0], np.cumsum(counts)]), arcs["option"].to_numpy(), arcs["net_value"].to_numpy()),
+        limited,
+    )
+    taken = arcs.filter(pl.Series(found.chosen)).select("offer", "option").sort("offer")
+    chosen = offers[taken["offer"]].with_columns(places["pool"].gather(taken["option"]))
+    used = np.bincount(taken["option"].to_numpy(), minlength=places.height)
+    told = places.with_columns(
+        pl.col("capacity") + pl.col("gone"), pl.Series("used", used) + pl.col("gone"),
+        pl.Series("price", found.price), pl.Series("duty", found.duty),
+    )  # fmt: skip
+    eligible = dict(arcs.group_by("option").agg(pl.col("person").n_unique()).iter_rows())
+    return Planned(
+        chosen,
+        _prices(told, desk, found),
+        told.filter(pl.col("slot").is_not_null()).select("pool", "slot", "capacity", "used", "price"),
+        found.gap,
+        _unmet(told, found, eligible),
+    )
+
+
+def options(desk: Capacities, moment: datetime) -> pl.DataFrame:
+    """Return all that an offer may use: pools' hours, agencies and the court, numbered by ``option``."""
+    pools = desk.places(moment).with_columns(least=pl.lit(0), share_least=pl.lit(0.0), share_most=pl.lit(1.0))
+    others = [
+        (name, f"{AGENCY} {name}", agency.most, agency.least, *agency.share) for name, agency in desk.agencies.items()
+    ]
+    others.append((COURT, COURT, desk.court.filings, 0, 0.0, 1.0))
+    schema = {"pool": pl.String(), "channel": pl.String(), "capacity": pl.Int64(), "least": pl.Int32(),
+              "share_least": pl.Float64(), "share_most": pl.Float64()}  # fmt: skip
+    whole = pl.concat([pools, pl.DataFrame(others, schema=schema, orient="row")], how="diagonal")
+    return whole.with_row_index("option")
+
+
+def _left(places: pl.DataFrame, taken: pl.DataFrame | None) -> pl.DataFrame:
+    """Take off what is used up already."""
+    if taken is None or taken.is_empty():
+        return places.with_columns(gone=pl.lit(0))
+    used = taken.group_by("pool", "slot").len("gone")
+    left = places.join(used, on=["pool", "slot"], how="left", nulls_equal=True, maintain_order="left")
+    return left.with_columns(pl.col("gone").fill_null(0)).with_columns(pl.col("capacity") - pl.col("gone"))
+
+
+def _limits(places: pl.DataFrame, desk: Capacities, taken: pl.DataFrame | None) -> Options:
+    """Return the options in numbers; a pool, all agencies, and the court are a group each."""
+    group = pl.when(pl.col("channel").str.starts_with(f"{AGENCY} ")).then(pl.lit(AGENCY)).otherwise("pool")
+    names = places.select(group.alias("group"))["group"]
+    known = names.unique(maintain_order=True)
+    gone = dict(taken["pool"].value_counts().iter_rows()) if taken is not None else {}
+    most = [desk.pools[name].day - gone.get(name, 0) if name in desk.pools else places["capacity"].sum()
+            for name in known]  # fmt: skip
+    return Options(
+        least=places["least"].to_numpy(),
+        most=places["capacity"].to_numpy(),
+        group=names.replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy(),
+        group_least=np.zeros(len(known), np.int64),
+        group_most=np.array(most, np.int64),
+        share_least=places["share_least"].to_numpy(),
+        share_most=places["share_most"].to_numpy(),
+    )
+
+
+def _prices(told: pl.DataFrame, desk: Capacities, found: Assignment) -> pl.DataFrame:
+    """Return what each pool, agency and the court used, and what one more unit would add."""
+    rows = []
+    for name, part in told.group_by("pool", maintain_order=True):
+        pool = desk.pools.get(str(name[0]))
+        unit = pool.unit if pool else "debts" if part["channel"][0] != COURT else "filings"
+        each = pool.each if pool else 1
+        rows.append((name[0], part["channel"][0], unit, pool.units if pool else part["capacity"][0],
+                     pool.day if pool else part["capacity"][0], part["used"].sum(), each * part["price"].sum(),
+                     part["least"][0], part["duty"][0]))  # fmt: skip
+    schema = ["pool", "channel", "unit", "units", "capacity", "used", "added_by_one_more", "least", "added_by_one_less"]
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    # pools come first, each a group of its own
+    more = [found.group_price[row] if name in desk.pools else 0.0 for row, name in enumerate(table["pool"])]
+    return table.with_columns(pl.Series("added_by_one_more_a_day", more, dtype=pl.Float64))
+
+
+def _unmet(told: pl.DataFrame, found: Assignment, eligible: dict[int, int]) -> list[str]:
+    return [
+        f"{row['pool']} is to have at least {row['least']} debts a day: {eligible.get(row['option'], 0)} could be "
+        f"placed, {row['used']} are, {short} are missing"
+        for row, short in zip(told.to_dicts(), found.short, strict=True)
+        if short
+    ]

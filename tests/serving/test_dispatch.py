@@ -15,7 +15,8 @@ from features.home import Home
 from features.lake import Lake
 from features.store import FeatureDoor
 from features.world import simulate
-from serving.dispatch import candidates, plan, planning
+from serving.dispatch import candidates, court, plan, planning, policies
+from serving.dispatch.capacities import Capacities
 from serving.dispatch.next_contact import next_contact
 from tests.serving.slow_law import broken
 from training import registry
@@ -33,10 +34,18 @@ def silent(line):
 def small_desk(tmp_path_factory):
     """Capacities that bind on 1,500 loans."""
     hours = [0, 1, *range(13, 24)]
-    channels = {name: {"unit": "seats", "units": 2, "each": 3, "hours": hours} for name in CHANNELS}
-    channels["visit"] = {"unit": "visitors", "units": 2, "each": 1, "hours": hours, "most_a_day": 5}
+    pools = {name: {"channel": name, "unit": "seats", "units": 2, "each": 3, "hours": hours} for name in CHANNELS}
+    pools["visit"] |= {"unit": "visitors", "each": 1, "most_a_day": 5, "regions": ["CA", "WA", "TX", "NY"]}
+    pools["night"] = {"channel": "call", "unit": "agents", "units": 1, "each": 2, "hours": [0, 1]}
+    agencies = {
+        "agency_1": {"commission": 0.2, "term_days": 120, "least": 5, "most": 60, "share": [0.4, 0.6]},
+        "agency_3": {"commission": 0.1, "term_days": 120, "most": 30},
+        "agency_new": {"commission": 0.15, "term_days": 180, "least": 2, "most": 20},
+    }
     path = tmp_path_factory.mktemp("desk") / "small.yaml"
-    path.write_text(yaml.safe_dump({"channels": channels}))
+    desk = {"pools": pools, "agencies": agencies, "explore": 0.3, "court": {"filings": 4},
+            "challenger": {"policy": "oldest_first", "share": 0.2, "since": "2025-07-01"}}  # fmt: skip
+    path.write_text(yaml.safe_dump(desk))
     return path
 
 
@@ -78,30 +87,71 @@ def test_no_contact_is_illegal_and_each_refusal_names_a_broken_clause(planned, d
 
 
 def test_one_contact_a_person_within_capacities(planned, small_desk):
-    contacts, desk = planned.contacts, planning.Capacities.load(small_desk)
+    contacts, desk = planned.contacts, Capacities.load(small_desk)
     assert contacts.height > 100
-    assert contacts["borrower_id"].is_unique().all()
-    for name, channel in desk.channels.items():
-        mine = contacts.filter(pl.col("channel") == name)
-        assert mine.height <= channel.day and planned.report["channels"][name]["used"] == mine.height
-        assert set(mine["planned_at"].dt.hour()) <= set(channel.hours)
+    placed, filed = (pl.read_parquet(planned.folder / f"{name}.parquet") for name in ("placements", "filings"))
+    filed = filed.filter(pl.col("decision") == "file")
+    everybody = pl.concat([table["borrower_id"] for table in (contacts, placed, filed)])
+    assert everybody.is_unique().all()
+    for name, pool in desk.pools.items():
+        mine = contacts.filter(pl.col("pool") == name)
+        assert mine.height <= pool.day and set(mine["channel"]) <= {pool.channel}
+        assert set(mine["planned_at"].dt.hour()) <= set(pool.hours)
         by_hour = mine.group_by("planned_at").len()["len"]
-        assert by_hour.is_empty() or by_hour.max() <= channel.units * channel.each
+        assert by_hour.is_empty() or by_hour.max() <= pool.units * pool.each
+    numbers = dict(placed["agency"].value_counts().iter_rows())
+    for name, agency in desk.agencies.items():
+        least, most = (part * placed.height for part in agency.share)
+        assert max(agency.least, least - 1) <= numbers.get(name, 0) <= min(agency.most, most + 1)
+    assert 0 < filed.height <= desk.court.filings
+
+
+def test_visitors_stay_in_their_regions(planned, worked, small_desk):
+    visits = planned.contacts.filter(pl.col("channel") == "visit")
+    where = candidates.cases(FeatureDoor(worked), MOMENT).select("loan_id", "region")
+    assert set(visits.join(where, on="loan_id")["region"]) <= set(Capacities.load(small_desk).pools["visit"].regions)
+    assert visits.height
+
+
+def test_what_the_plan_lays_out_can_be_had_again(planned):
+    report = planned.report
+    placed = pl.read_parquet(planned.folder / "placements.parquet")
+    assert report["gap_to_bound"] < 0.01 and report["unmet"] == []
+    assert 0 < placed["explored"].sum() < placed.height and placed["probability"].is_between(0, 1, closed="right").all()
+    assert sum(package["debts"] for package in report["packages"]) == placed.height
+    sides = dict(planned.contacts.group_by("policy").agg(pl.col("probability").first()).iter_rows())
+    assert sides == {"recoup": 0.8, "oldest_first": 0.2}
+    compared = report["challenger"]["comparison"]
+    assert compared["lower"] < compared["difference"] < compared["upper"]
+    assert 0.1 < compared["challengers"] / (compared["champions"] + compared["challengers"]) < 0.3
+
+
+def test_claims_about_to_lapse_are_filed_first(planned):
+    filings = pl.read_parquet(planned.folder / "filings.parquet")
+    flagged = filings.filter("flagged")
+    assert flagged.height == planned.report["limitation"]["flagged"] > 0
+    assert flagged["days_left"].is_between(0, court.FLAGGED_DAYS).all()
+    waiting = flagged.filter(pl.col("decision") == "waits for a filing")
+    filed = filings.filter(pl.col("decision") == "file")
+    assert (filed["net_value"] > 0).all()
+    if waiting.height:  # then nobody else was filed before them
+        assert filed["flagged"].all() and filed["days_left"].max() <= waiting["days_left"].min()
 
 
 def test_money_adds_up_and_beats_the_largest_debt_first(planned):
     contacts, report = planned.contacts, planned.report
     net = contacts["chance"] * contacts["added_value"] - contacts["cost"]
     assert net.to_list() == pytest.approx(contacts["net_value"].to_list())
-    assert (contacts["net_value"] > 0).all()
-    assert report["expected_value"] == pytest.approx(contacts["net_value"].sum())
-    assert report["expected_value"] >= report["baseline"]["expected_value"]
+    assert (contacts.filter(pl.col("policy") == "recoup")["net_value"] > 0).all()
+    assert report["contact_value"] == pytest.approx(contacts["net_value"].sum())
+    assert report["contact_value"] >= report["baseline"]["expected_value"]
     assert f"{report['contacts']:,} contacts" in planned.summary()
 
 
 def test_the_folder_holds_the_plan_and_no_raw_identifier(planned):
     files = {path.name for path in planned.folder.iterdir()}
-    assert files == {"plan.parquet", "refusals.parquet", "plan.json", "plan.png"}
+    tables = {"plan", "placements", "recalls", "filings", "refusals"}
+    assert files == {f"{name}.parquet" for name in tables} | {"plan.json", "plan.png"}
     assert [path.name for path in planned.folder.parent.iterdir()] == [planned.folder.name]
     report = json.loads((planned.folder / "plan.json").read_text())
     assert report == planned.report and report["model_version"] == "contact/1"
@@ -137,31 +187,30 @@ def test_paid_and_settled_debts_are_no_cases(door):
 
 def offers(rows):
     names = ["borrower_id", "loan_id", "channel", "hour", "net_value", "owed"]
-    table = pl.DataFrame(rows, schema=names, orient="row")
+    table = pl.DataFrame(rows, schema=names, orient="row").with_columns(region=pl.lit("NY"))
     slot = pl.lit(MOMENT).cast(INSTANT) + pl.duration(hours="hour")
     return table.with_columns(slot=slot)
 
 
 def test_the_optimum_is_exact():
     seat = {"unit": "seats", "units": 1, "each": 1}
-    desk = planning.Capacities(channels={"call": seat | {"hours": [9, 10], "most_a_day": 1},
-                                         "sms": seat | {"hours": [9]}})  # fmt: skip
+    desk = Capacities(pools={"calls": seat | {"channel": "call", "hours": [9, 10], "most_a_day": 1},
+                             "texts": seat | {"channel": "sms", "hours": [9]}})  # fmt: skip
     table = offers(
         [("B1", "L1", "call", 9, 5.0, 10.0), ("B1", "L2", "call", 10, 6.0, 90.0),
          ("B1", "L1", "sms", 9, 5.5, 10.0), ("B2", "L3", "call", 9, 4.0, 80.0),
          ("B2", "L3", "sms", 9, 0.5, 80.0), ("B3", "L4", "sms", 9, -1.0, 99.0)]
     )  # fmt: skip
-    slots = desk.slots(MOMENT)
-    best = planning.optimum(table, slots, desk)
+    best = planning.optimum(table, desk, MOMENT).chosen
     assert best["net_value"].sum() == 9.5  # greedy takes 6 and leaves 0.5
     assert sorted(best["loan_id"]) == ["L1", "L3"]
-    plain = planning.largest_first(table, slots, desk)
+    plain = policies.in_order(table, "largest_first", desk, MOMENT)
     assert plain.sort("loan_id").select("loan_id", "channel").rows() == [("L2", "call"), ("L4", "sms")]
 
 
 def test_no_capacity_means_no_contacts(worked, tmp_path):
-    seat = {"unit": "seats", "units": 0, "each": 1, "hours": [18]}
-    (tmp_path / "none.yaml").write_text(yaml.safe_dump({"channels": {"call": seat}}))
+    seat = {"channel": "call", "unit": "seats", "units": 0, "each": 1, "hours": [18]}
+    (tmp_path / "none.yaml").write_text(yaml.safe_dump({"pools": {"calls": seat}}))
     found = plan.plan(worked, DAY, tmp_path / "p", capacities=tmp_path / "none.yaml", progress=silent)
     assert found.contacts.is_empty() and found.report["expected_value"] == 0
 
@@ -223,10 +272,12 @@ def test_without_a_model_it_says_what_to_run(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("channels: {call: {unit: agents, units: -1, each: 1, hours: [9]}}", "channels.call.units"),
-        ("channels: {call: {unit: agents, units: 1, each: 1, hours: [24]}}", "channels.call.hours.0"),
-        ("channels: {telegram: {unit: boys, units: 1, each: 1, hours: [9]}}", "channels.telegram"),
-        ("channels: [", "cannot be read"),
+        ("pools: {a: {channel: call, unit: agents, units: -1, each: 1, hours: [9]}}", "pools.a.units"),
+        ("pools: {a: {channel: call, unit: agents, units: 1, each: 1, hours: [24]}}", "pools.a.hours.0"),
+        ("pools: {a: {channel: telegram, unit: boys, units: 1, each: 1, hours: [9]}}", "pools.a.channel"),
+        ("{pools: {}, agencies: {a: {commission: 0.1, term_days: 9, least: 5, most: 4}}}", "agencies.a"),
+        ("{pools: {}, agencies: {a: {commission: 0.1, term_days: 9, most: 4, share: [0, 0.5]}}}", "less than 1"),
+        ("pools: [", "cannot be read"),
         ("", "the file"),
     ],
 )
