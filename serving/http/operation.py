@@ -124,8 +124,9 @@ async def body(request: Request, limit: int) -> AsyncIterator[bytes]:
         413 when it is longer than the limit (bytes), 408 when its next part does not come in time, 400 when the
         caller goes away before its end.
     """
-    told = request.headers.get("content-length", "0")
-    if told.isdecimal() and int(told) > limit:
+    given = request.headers.get("content-length", "")
+    told = int(given) if given.isdecimal() else -1
+    if told > limit:
         raise Problem(413, f"the body is larger than the {limit:,} bytes that this service takes")
     length, parts, seconds = 0, request.stream(), request.app.state.limits.body_seconds
     try:
@@ -138,6 +139,8 @@ async def body(request: Request, limit: int) -> AsyncIterator[bytes]:
             if length > limit:
                 raise Problem(413, f"the body is larger than the {limit:,} bytes that this service takes")
             yield part
+            if length == told:
+                return  # what follows is the end: it need not be awaited
     except TimeoutError as error:
         raise Problem(
             408, f"the body did not go on for {seconds:g} seconds", headers={"Connection": "close"}
