@@ -18,6 +18,10 @@ _SCORED: dict[str, Any] = {
 }  # fmt: skip
 
 
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+"""With a time zone; from 1970 to 2199, so that every sum of it and days can be told."""
+
+
 class Asked(BaseModel):
     """A request; unknown fields are refused."""
 
@@ -47,7 +51,7 @@ class PriceRequest(Asked):
     model_config = _example(loan_ids=[_LOAN], moment=_MOMENT)
 
     loan_ids: list[str] = Field(min_length=1, max_length=1000)
-    moment: AwareDatetime | None = Field(None, description="as of when; now if not given")
+    moment: Moment | None = Field(None, description="as of when; now if not given")
 
     def subjects(self) -> list[str]:
         """Return the loans in the order asked."""
@@ -146,7 +150,7 @@ class ContactRequest(Asked):
     loan_id: str
     channel: str = Field("call", pattern=f"^({'|'.join(CHANNELS)})$")
     point_kind: str = Field("mobile", pattern=f"^({'|'.join(POINT_KINDS)})$")
-    moment: AwareDatetime | None = Field(None, description="when the attempt would be made; now if not given")
+    moment: Moment | None = Field(None, description="when the attempt would be made; now if not given")
 
     def subjects(self) -> list[str]:
         """Return the loan."""
@@ -168,7 +172,7 @@ class NextContactRequest(Asked):
     model_config = _example(loan_id=_LOAN, moment=_MOMENT, most=3)
 
     loan_id: str
-    moment: AwareDatetime | None = Field(None, description="start of the 24 hours looked at; now if not given")
+    moment: Moment | None = Field(None, description="start of the 24 hours looked at; now if not given")
     most: int = Field(3, ge=1, le=20, description="how many slots to offer")
 
     def subjects(self) -> list[str]:

@@ -20,6 +20,7 @@ from serving.auth import KeyRing
 from serving.journal import Journal
 from serving.scoring import replay
 from tests.serving.described import described_client
+from tests.serving.fuzzed import assert_as_described
 from training import registry
 
 KEY = "a key for the tests' services"
@@ -144,6 +145,8 @@ def test_a_key_made_while_serving_opens_its_scope_until_it_is_revoked(served, wo
         ({"surprise": 1}, "#/surprise"),
         ({"moment": "yesterday"}, "#/moment"),
         ({"moment": "2025-12-31T23:59:59"}, "#/moment"),
+        ({"moment": "0001-01-01T00:00:00+14:00"}, "#/moment"),
+        ({"moment": "9999-12-31T23:59:59-14:00"}, "#/moment"),
         ({"loan_ids": [], "loan_id": 7}, "#/loan_id"),
     ],
 )
@@ -212,6 +215,11 @@ def test_every_example_of_the_description_fits_what_it_stands_for(served):
             asked = shown[held["schema"]["$ref"].split("/")[-1]]
             others = (422,) if path == "/price_given" else ()  # its features are those of a model
             assert client.post(path, json=asked).status_code in (200, 404, 409, *others)
+
+
+def test_no_question_breaks_the_service_or_is_answered_otherwise_than_described(served):
+    _, client = served
+    assert_as_described(str(client.base_url).rstrip("/"), KEY, 10)
 
 
 def test_a_bento_is_built_once_per_model_version(served, worked):
