@@ -26,10 +26,10 @@ from monitoring.validation.evidence import Evidence
 from monitoring.validation.result import Plot, Result, Table, Verdict
 from monitoring.validation.statistics import SEED, expected_variance, holm
 
-SIGNIFICANT = 0.05
-"""Adjusted p-value below which a slice is confirmed."""
+SIGNIFICANT, SIGNIFICANT_RED = 0.05, 0.01
+"""Adjusted p-value below which a slice is confirmed, and below which it can be red."""
 ERROR_RED = 0.50
-"""Relative error from which a confirmed slice is red."""
+"""Relative error from which a slice that is so certain is red."""
 FEWEST = 40
 """Debtors that a slice needs in each half: of fewer, an error cannot be told from luck."""
 CANDIDATES = 10
@@ -69,7 +69,7 @@ def run(evidence: Evidence) -> Result:
         for one, value in zip(chosen, p, strict=True)
     ]
     confirmed = [row for row in table if row[3] < SIGNIFICANT]
-    red = [row for row in confirmed if abs(row[2]) >= ERROR_RED]
+    red = [row for row in confirmed if row[3] < SIGNIFICANT_RED and abs(row[2]) >= ERROR_RED]
     verdict = Verdict.RED if red else Verdict.AMBER if confirmed else Verdict.GREEN
     named = "; ".join(str(row[0]) for row in confirmed[:3])
     return Result(
