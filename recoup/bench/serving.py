@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -171,7 +172,8 @@ class _Sides:
     @contextmanager
     def _peer(self, command: list[str], side: Side) -> Iterator[None]:
         log = self.root / f"{command[0]}.log"
-        environment = os.environ | {"RECOUP_BENCH_MODEL": str(self.root)}
+        beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow runs uvicorn by its name
+        environment = os.environ | {"RECOUP_BENCH_MODEL": str(self.root), "PATH": beside}
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command],
@@ -181,7 +183,8 @@ class _Sides:
             _wait(process, side, log)
             yield
         finally:
-            server.stop(process)
+            os.killpg(process.pid, signal.SIGTERM)  # MLflow leaves its server behind
+            process.wait()
 
     def _bodies(self, name: str, bodies: list[dict[str, Any]]) -> Path:
         path = self.root / f"{name}.jsonl"
