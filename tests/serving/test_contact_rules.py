@@ -190,6 +190,14 @@ def test_the_pause_counts_local_dates_through_a_change_of_clocks(zone):
     assert clauses([{"time_zone": zone, "loan_id": "L2"}], slots[:1], [spoke]) == [None]
 
 
+def test_who_has_moved_is_judged_where_he_is_now():
+    moved, stayed = {"time_zone": "Pacific/Honolulu"}, {"time_zone": "America/New_York"}
+    assert hours_allowed((2026, 1, 5), **moved) == [*range(7), *range(18, 24)]
+    spoke = attempt(local("America/New_York", 2026, 3, 5, 0, 30), right_party=True, outcome="right_party")
+    day = [local("America/New_York", 2026, 3, 11, 14)]  # the 11th in both places; there the talk was on the 4th
+    assert clauses([stayed, moved], day, [spoke]) == ["12 CFR 1006.14(b)(2)(i)(B)", None]
+
+
 def test_a_shared_number_is_one_number():
     cn = {"jurisdiction": "CN", "time_zone": "Asia/Shanghai"}
     two = [cn | {"borrower_id": f"B{n}", "loan_id": f"L{n}"} for n in (1, 2)]
