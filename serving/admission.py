@@ -17,8 +17,8 @@ from features.errors import RecoupError
 from features.lake import locked
 from serving import bento
 from serving.releases import require_served
+from training.aliases import PACKAGE
 from training.package import ModelPackage
-from training.registry import PACKAGE, Registered
 
 _KINDNESS = 10
 _SAME = 1e-9
@@ -44,7 +44,7 @@ def main(model: str, version: str, fingerprint: str, artifacts: str, folder: str
         package = ModelPackage.load(_path(artifacts) / PACKAGE)
         verify(package, model, fingerprint)
         shutil.rmtree(part, ignore_errors=True)
-        bento.put_model(part, Registered(model, version, "", package))
+        bento.put_model(part, package, f"{model}/{version}")
         part.rename(whole)
 
 

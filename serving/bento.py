@@ -104,10 +104,10 @@ def contents(read: Callable[[Path], tuple[Read, str]]) -> tuple[Home, Read, str]
     return homes.current(), *read(folder)
 
 
-def put_model(folder: Path, registered: "Registered") -> None:
+def put_model(folder: Path, package: "ModelPackage", label: str) -> None:
     """Write a model version as a Bento holds it; see `model_in`."""
-    registered.package.save(folder)
-    (folder / "label.json").write_text(json.dumps(registered.label))
+    package.save(folder)
+    (folder / "label.json").write_text(json.dumps(label))
 
 
 def _label(folder: Path) -> str:
@@ -129,7 +129,7 @@ def _stage(context: Path, registered: "Registered") -> None:
     for name in _CODE:
         shutil.copytree(root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "requirements.lock", context)
-    put_model(context / _MODEL, registered)
+    put_model(context / _MODEL, registered.package, registered.label)
 
 
 def _bentoml(home: Home):

@@ -12,6 +12,8 @@ from features.home import Home
 
 SCHEMA = "mlflow"
 """Of MLflow's tables on PostgreSQL."""
+PACKAGE = "package"
+"""Where a run's artifacts hold the model package."""
 _PATIENCE_S = 2.0
 _ALIASES = """
     SELECT a.alias, a.version, t.value, r.artifact_uri

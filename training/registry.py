@@ -16,7 +16,7 @@ from features.environment import database_url
 from features.errors import RecoupError
 from features.home import Home
 from training import approval
-from training.aliases import SCHEMA
+from training.aliases import PACKAGE, SCHEMA
 from training.job import Trained
 from training.package import ModelPackage
 
@@ -24,8 +24,6 @@ CHAMPION = "champion"
 FINGERPRINT = "fingerprint"
 """Tag of a version: the fingerprint of the package that was registered."""
 _EXPERIMENT = "recoup"
-PACKAGE = "package"
-"""Where a run's artifacts hold the model package."""
 _PACK = "validation"
 _PACK_DIGEST = "validation.sha256"
 _EXCEPTIONS = "exceptions"

@@ -11,7 +11,7 @@ from itertools import count
 import httpx
 
 CALLERS = 4
-PAUSE_S = 0.02
+PAUSE_S = 0.05
 
 
 @dataclass

@@ -40,7 +40,7 @@ def register(home, package, folder, damaged=False):
         content = bytearray((folder / "model.cbm").read_bytes())
         content[len(content) // 2] ^= 0xFF
         (folder / "model.cbm").write_bytes(content)
-    client.log_artifacts(run.info.run_id, str(folder), registry.PACKAGE)
+    client.log_artifacts(run.info.run_id, str(folder), aliases.PACKAGE)
     tags = {registry.FINGERPRINT: package.fingerprint}
     return client.create_model_version("recovery", run.info.artifact_uri, run.info.run_id, tags=tags).version
 
