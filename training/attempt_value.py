@@ -98,7 +98,7 @@ class AttemptValue:
         ``candidates`` has ``channel``, ``months_since_default``, ``owed`` and ``chance``; a column of
         `DIFFER` that it lacks is unknown.
         """
-        known = candidates.with_columns(_band())
+        known = candidates.with_columns(age_band())
         known = known.join(self.cells.select(*_CELL, "added"), on=_CELL, how="left", maintain_order="left")
         known = known.join(self.costs, on="channel", how="left", maintain_order="left")
         chance, added = pl.col("chance"), pl.col("added").fill_null(self.overall) * self.size.scale()
@@ -164,7 +164,7 @@ def estimate(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> Atte
         return None
     frame = features(door, log)
     size = _size(log)
-    log = log.with_columns(frame.select("months_since_default", *DIFFER)).with_columns(_band(), _counted(log, size))
+    log = log.with_columns(frame.select("months_since_default", *DIFFER)).with_columns(age_band(), _counted(log, size))
     reached, fold = log["right_party"].to_numpy(), log["fold"].to_numpy()
     chance = kept_apart(cross_fitted(frame, reached, fold, seed, chance=True)[0])
     usual = cross_fitted(frame, log["cash"].to_numpy(), fold, seed, learn=~reached)[0]
@@ -202,7 +202,8 @@ def _counted(log: pl.DataFrame, size: Size) -> pl.Series:
     return scaled.clip(upper_bound=scaled.filter(scaled > 0).quantile(_LIMIT) or 0.0)
 
 
-def _band() -> pl.Expr:
+def age_band() -> pl.Expr:
+    """Return the band of ``months_since_default``, null where unknown."""
     months, edges = pl.col("months_since_default"), [int(edge) for edge in AGE_BANDS]
     band = pl.lit(f"under {edges[0]}")
     for edge, end in zip(edges, [*edges[1:], None], strict=True):
