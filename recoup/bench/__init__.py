@@ -7,7 +7,7 @@ from pathlib import Path
 from features.errors import RecoupError
 from training.job import Progress
 
-BENCHES = ("road", "pricing", "online", "serving")
+BENCHES = ("road", "pricing", "online", "serving", "dispatch")
 
 
 def run(name: str, out: Path | None, progress: Progress) -> str:
