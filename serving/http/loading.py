@@ -92,6 +92,7 @@ class Loading(Generic[Loaded]):
         answers = self._ready().champion
         try:
             await to_thread.run_sync(answers.warm, limiter=self._limiter)
+            await to_thread.run_sync(Journal(homes.current()).require_writable, limiter=self._limiter)
         except RecoupError as error:
             raise problems.busy(str(error), 10) from error
 

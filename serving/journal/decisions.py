@@ -66,6 +66,16 @@ class Journal:
         """
         return self._writer.together()
 
+    def require_writable(self) -> None:
+        """Refuse where a decision made now could not be written.
+
+        Raises
+        ------
+        RecoupError
+            Saying why.
+        """
+        self._writer.require_writable()
+
     def find(self, decision_id: str) -> dict[str, Any]:
         """Return a decision.
 

@@ -97,8 +97,7 @@ class OpenFile:
             self._syncing, written = True, self.size
         try:
             os.fsync(self._file)
-            if self.path.stat().st_ino != os.fstat(self._file).st_ino:
-                raise FileNotFoundError(f"{self.path} was replaced while it was written")
+            self.require_present()
             self._synced = written
         except OSError:
             self.broken = True
@@ -107,6 +106,21 @@ class OpenFile:
             with self._turn:
                 self._syncing = False
                 self._turn.notify_all()
+
+    def require_present(self) -> None:
+        """Refuse when the file's name does not lead to it any more.
+
+        Raises
+        ------
+        OSError
+            Then it is ``broken``.
+        """
+        try:
+            if self.path.stat().st_ino != os.fstat(self._file).st_ino:
+                raise FileNotFoundError(f"{self.path} was replaced while it was written")
+        except OSError:
+            self.broken = True
+            raise
 
     def close(self) -> None:
         """Let go of the file."""

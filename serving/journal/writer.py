@@ -1,7 +1,9 @@
 """What one process adds to the journal of a home: a file at a time, kept open."""
 
 import atexit
+import errno
 import logging
+import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from serving.journal.manifest import Manifest, begun, ended
 from serving.settings import number, whole
 
 _LONGEST_PAUSE = 60.0
+_LEAST_FREE_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -87,6 +90,23 @@ class Writer:
         except OSError as error:
             raise self._refused(error) from error
         return ids
+
+    def require_writable(self) -> None:
+        """Refuse where a decision made now could not be written; begins a file when none is open.
+
+        Raises
+        ------
+        RecoupError
+            When there is no file, or no room on its disk.
+        """
+        try:
+            with self._lock:
+                self._current(f"{datetime.now(UTC):%Y%m%d}").require_present()
+            disk = os.statvfs(self._given.folder)
+            if disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise self._refused(error) from error
 
     @contextmanager
     def together(self) -> Iterator[None]:

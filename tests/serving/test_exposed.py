@@ -194,6 +194,8 @@ def test_without_a_journal_nothing_is_answered_until_there_is_one(exposed, worke
         refused = in_time(asking, 503)
         assert "journal" in refused.json()["detail"] and int(refused.headers["Retry-After"]) >= 1
         assert asking.post("/price", json=ASKED).status_code == 503
+        unready = asking.get("/readyz")
+        assert unready.status_code == 503 and "journal" in unready.json()["detail"]
     finally:
         worked.journal.unlink()
         aside.rename(worked.journal)

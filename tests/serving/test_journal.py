@@ -237,10 +237,11 @@ def test_a_folder_that_cannot_be_written_is_refused_until_it_can(home):
     journal = Journal(home)
     home.root.mkdir()
     home.journal.write_text("no folder")
-    for _ in range(2):
+    for act in (lambda: journal.append(RECORD), journal.require_writable, lambda: journal.append(RECORD)):
         with pytest.raises(RecoupError, match="cannot be written, so nothing is answered"):
-            journal.append(RECORD)
+            act()
     home.journal.unlink()
+    journal.require_writable()
     assert journal.find(journal.append(RECORD))["subject"] == "L1"
     journal.close()
 
