@@ -20,7 +20,8 @@ from serving.journal.verification import verify
 from serving.replay import rebuild
 from tests import servers
 from tests.features.small_world import digest
-from training import registry
+from training import aliases, registry
+from training.aliases import Named
 from training.train import train
 
 KEY = "a key for the tests' services"
@@ -67,6 +68,11 @@ def test_both_profiles_come_to_the_same_model_and_scores(profile, worked):
     here = registry.load(profile, "recovery").package.fingerprint, scores(profile)
     with servers.embedded_profile():
         assert here == (registry.load(worked, "recovery").package.fingerprint, scores(worked))
+
+
+def test_the_aliases_read_without_mlflow_are_those_of_mlflow(profile):
+    held = registry.load(profile, "recovery")
+    assert aliases.read(profile, "recovery")[registry.CHAMPION] == Named(held.version, held.package.fingerprint)
 
 
 def test_a_price_that_was_served_replays_to_the_same_bits(profile, priced):
