@@ -11,7 +11,7 @@ from typing import Any
 from features.errors import RecoupError
 
 _SCRIPT = Path(__file__).with_name("load.lua")
-_SECONDS, _WARM_SECONDS = 3, 1
+_SECONDS, _WARM_SECONDS = 2, 1
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,6 @@ class Journal:
         """Whether writing a decision waits for the disk."""
         return not self._given.sync_seconds
 
-    @property
-    def waits(self) -> bool:
-        """Whether `append` waits for the disk, with all who wait then."""
-        return not self._given.sync_seconds
-
     def append(self, record: dict[str, Any]) -> str:
         """Write a decision; see `append_all`."""
         return self.append_all([record])[0]
