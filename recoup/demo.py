@@ -169,7 +169,8 @@ def _serve(home: Home, versions: dict[str, Any], progress: Progress) -> list[str
     import polars as pl
 
     from features.store import FeatureDoor
-    from serving import auth, bento, server
+    from serving import bento, server
+    from serving.access import keys
 
     loan_id = FeatureDoor(home).lake.scan("loans").select(pl.col("loan_id").max()).collect().item()
     moment = f"{UNTIL.isoformat()}T23:59:59Z"
@@ -184,7 +185,7 @@ def _serve(home: Home, versions: dict[str, Any], progress: Progress) -> list[str
         with server.running(home, tag, server.free_port()) as url:
             answer = httpx.post(
                 f"{url}/{route}", json=body, timeout=30,
-                headers={"Authorization": f"Bearer {auth.api_key().decode()}"},
+                headers={"Authorization": f"Bearer {keys.api_key().decode()}"},
             )  # fmt: skip
             answer.raise_for_status()
         lines.append(_scored(name, answer.json()))

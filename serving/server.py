@@ -13,7 +13,8 @@ import httpx
 
 from features.errors import RecoupError
 from features.home import Home
-from serving import bento, identity, tls
+from serving import bento
+from serving.access import identity, tls
 from training import registry
 
 _START_SECONDS = 90

@@ -42,9 +42,9 @@ def test_settings_are_those_that_the_code_reads():
 
 
 def test_metrics_are_those_of_the_services():
-    import serving.following
     import serving.http.metrics
-    import serving.shadow  # noqa: F401 - each registers its own
+    import serving.versions.following
+    import serving.versions.shadow  # noqa: F401 - each registers its own
 
     told = set(re.findall(r"^\| `(recoup_\w+)`", section("Metrics and alerts"), re.MULTILINE))
     ours = [metric for metric in REGISTRY.collect() if metric.name.startswith("recoup_")]

@@ -158,7 +158,8 @@ class RowModel:
 
     def _curve(self, raw: float, leaves: np.ndarray) -> Floats:
         """Return the scores at every horizon, shape (k,); the last has the raw score given."""
-        return linked(self.card.link, self.trees.over(leaves, raw) if self.card.curve else np.array([raw]), self.average)
+        over = self.trees.over(leaves, raw) if self.card.curve else np.array([raw])
+        return linked(self.card.link, over, self.average)
 
     def _slope(self, raw: float, score: Floats) -> Floats:
         """Return what a unit of a contribution to the raw score is in the score's own."""

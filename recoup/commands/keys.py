@@ -18,7 +18,7 @@ def key_create(
     rate: Annotated[float | None, typer.Option(help="requests a second in each worker; 0 is no limit")] = None,
 ) -> None:
     """Make a key, good to the end of a day; it is shown once and kept nowhere."""
-    from serving.auth import KeyRing
+    from serving.access.keys import KeyRing
 
     made, shown = KeyRing(homes.current()).make(scope, day_end(expires), rate)
     say(
@@ -30,7 +30,7 @@ def key_create(
 @key.command("list")
 def key_list() -> None:
     """List the keys that were made, without their secrets."""
-    from serving.auth import KeyRing
+    from serving.access.keys import KeyRing
 
     for made in KeyRing(homes.current()).made():
         until = f"until {made.expires_at[:10]}" if made.expires_at else "until revoked"
@@ -41,7 +41,7 @@ def key_list() -> None:
 @key.command("revoke")
 def key_revoke(key_id: str) -> None:
     """End a key; the services refuse it from the next request on."""
-    from serving.auth import KeyRing
+    from serving.access.keys import KeyRing
 
     KeyRing(homes.current()).revoke(key_id)
     print(f"key {key_id} is revoked")

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from features import home as homes
+from serving.access.identity import Callers
 from serving.http import limits, openapi, problems
 from serving.http.gate import Gate
 from serving.http.line import Line
@@ -22,7 +23,6 @@ from serving.http.metrics import Measured, metrics
 from serving.http.operation import JSON, Operation
 from serving.http.problems import Problem
 from serving.http.rates import Rates
-from serving.identity import Callers
 
 
 @dataclass(frozen=True)

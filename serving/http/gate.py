@@ -4,11 +4,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from features.errors import RecoupError
-from serving.auth import Key
+from serving.access.identity import Callers
+from serving.access.keys import Key
 from serving.http import problems
 from serving.http.problems import Problem
 from serving.http.rates import Rates
-from serving.identity import Callers
 
 OPEN = ("/healthz", "/livez", "/readyz")
 _KEY = "recoup.key"

@@ -13,11 +13,11 @@ from anyio import to_thread
 
 from features import home as homes
 from features.errors import RecoupError
-from serving.following import Following, MakesAnswers
 from serving.http import problems
 from serving.journal import Journal
-from serving.lineup import Lineup, Question, Rule
-from serving.shadow import Shadow
+from serving.versions.following import Following, MakesAnswers
+from serving.versions.lineup import Lineup, Question, Rule
+from serving.versions.shadow import Shadow
 
 Asked = TypeVar("Asked", bound=Question)
 Answer = TypeVar("Answer")

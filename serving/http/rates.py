@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 
-from serving.auth import Key
+from serving.access.keys import Key
 from serving.http import problems
 
 

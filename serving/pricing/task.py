@@ -63,8 +63,8 @@ def _price(folder: Path) -> str:
     from features.lake import Lake
     from serving import bento
     from serving.journal import Journal
-    from serving.lineup import Rule
-    from serving.releases import Releases
+    from serving.versions.lineup import Rule
+    from serving.versions.releases import Releases
     from training.registry import Registered
 
     home = homes.current()

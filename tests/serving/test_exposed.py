@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from features.errors import RecoupError
-from serving import bento, server, tls
-from serving.auth import KeyRing
+from serving import bento, server
+from serving.access import tls
+from serving.access.keys import KeyRing
 from serving.journal import Journal
 from serving.journal.verification import verify
 from training import registry

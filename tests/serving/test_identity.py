@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from features.errors import RecoupError
-from serving.auth import KeyRing
-from serving.identity import Callers, Provider
+from serving.access.identity import Callers, Provider
+from serving.access.keys import KeyRing
 
 ISSUER, AUDIENCE = "https://id.example", "recoup"
 SIGNERS = {

@@ -6,7 +6,7 @@ import pytest
 
 from features.errors import RecoupError
 from recoup.commands import keys
-from serving.auth import SCOPES, KeyRing
+from serving.access.keys import SCOPES, KeyRing
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import RecoupError
-from serving.auth import Key, KeyRing
+from serving.access.keys import Key, KeyRing
 from serving.http import limits
 from serving.http.line import Line
 from serving.http.problems import Problem

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from features.errors import RecoupError
-from serving import admission, bento, server
-from serving.lineup import Rule, place
-from serving.releases import Releases
+from serving import bento, server
 from serving.scoring import replay
+from serving.versions import admission
+from serving.versions.lineup import Rule, place
+from serving.versions.releases import Releases
 from tests.serving.load import journalled, under_load
 from training import aliases, registry
 

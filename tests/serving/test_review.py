@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from features.errors import RecoupError
-from serving.auth import KeyRing
+from serving.access.keys import KeyRing
 from serving.http.app import create
 from serving.journal import Journal
 from serving.pricing.answers import Pricing

@@ -16,7 +16,7 @@ from features.errors import RecoupError
 from features.lake import Lake
 from recoup.client import Dispatch, Pricing, Refused
 from serving import bento, server
-from serving.auth import KeyRing
+from serving.access.keys import KeyRing
 from serving.journal import Journal
 from serving.scoring import replay
 from tests.serving.described import described_client

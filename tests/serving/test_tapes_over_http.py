@@ -13,7 +13,7 @@ import pytest
 
 from features.errors import RecoupError
 from serving import bento, server
-from serving.auth import KeyRing
+from serving.access.keys import KeyRing
 from serving.journal import Journal
 from serving.pricing import tape, valuation
 from serving.pricing.tasks import ENDED

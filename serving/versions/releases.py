@@ -33,7 +33,7 @@ class Held(Protocol):
 
 
 Read = TypeVar("Read", bound=Held)
-_CODE = Path(__file__).parents[1]
+_CODE = Path(__file__).parents[2]
 _ADMISSION_S = 600
 
 
@@ -103,7 +103,7 @@ class Releases(Generic[Read]):
         asked = [self._model, named.version, named.fingerprint, named.artifacts, str(folder)]
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "serving.admission", *asked], cwd=_CODE, env=self._environment,
+                [sys.executable, "-m", "serving.versions.admission", *asked], cwd=_CODE, env=self._environment,
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ADMISSION_S,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:

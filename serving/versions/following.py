@@ -14,9 +14,9 @@ from prometheus_client import Counter, Gauge
 from features.errors import RecoupError
 from features.home import Home
 from serving import bento
-from serving.lineup import CHALLENGER_ALIAS, Lineup, Rule
-from serving.releases import Releases
 from serving.scoring import CHALLENGER, CHAMPION, SHADOW
+from serving.versions.lineup import CHALLENGER_ALIAS, Lineup, Rule
+from serving.versions.releases import Releases
 from training import aliases
 from training.aliases import Named
 from training.row_model import RowModel

@@ -22,7 +22,7 @@ import jwt
 
 from features.errors import RecoupError
 from features.home import Home
-from serving.auth import SCOPES, Key, KeyRing
+from serving.access.keys import SCOPES, Key, KeyRing
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SETTINGS = ("RECOUP_JWT_ISSUER", "RECOUP_JWT_AUDIENCE", "RECOUP_JWT_JWKS")

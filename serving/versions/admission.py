@@ -1,4 +1,4 @@
-"""A registered version let in: ``python -m serving.admission MODEL VERSION FINGERPRINT ARTIFACTS FOLDER``.
+"""A registered version let in: ``python -m serving.versions.admission MODEL VERSION FINGERPRINT ARTIFACTS FOLDER``.
 
 It runs in a process of its own: it loads what a worker can do without, and whatever a broken package does to
 the process that reads it must not happen to one that answers.
@@ -16,7 +16,7 @@ import numpy as np
 from features.errors import RecoupError
 from features.lake import locked
 from serving import bento
-from serving.releases import require_served
+from serving.versions.releases import require_served
 from training.aliases import PACKAGE
 from training.package import ModelPackage
 
