@@ -64,7 +64,10 @@ class Lake:
         RecoupError
             When the file or mapping cannot be used, or the lake was written with another token key.
         """
-        layout = mapping.load(source)
+        return self.take_in(path, mapping.load(source), feed)
+
+    def take_in(self, path: Path, layout: mapping.Mapping, feed: str | None = None) -> Batch:
+        """Append a file that a mapping reads; see `ingest`."""
         batch_id = intake.content_id(path, layout, feed)
         if (done := self._committed(batch_id)) is not None:
             return done

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from features.feeds.contacts import CHANNELS, POINT_KINDS
+from features.feeds.contacts import CHANNELS, OUTCOMES, POINT_KINDS
 
 _LOAN = "L0000001"
 _MOMENT = "2025-12-31T23:59:59Z"
@@ -212,3 +212,48 @@ class NextContactResponse(BaseModel):
 
     slots: list[Slot]
     refused: list[Refusal]
+
+
+_Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+_Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class OutcomeRequest(Asked):
+    """What came of an attempt; money is in the loan's currency."""
+
+    model_config = _example(
+        attempt_id="dialler-7:20260101-0042", loan_id="L-of-another-book", attempted_at="2026-01-01T15:04:00Z",
+        channel="call", outcome="promise", point_kind="mobile", promised_amount=50.0, cost=0.6, propensity=0.95,
+        decision_id="20260101-5f9f0b1a7c-1-3c4d",
+    )  # fmt: skip
+
+    attempt_id: _Id = Field(description="the caller's own: telling the same again changes nothing")
+    loan_id: str
+    attempted_at: Moment
+    channel: str = Field(pattern=f"^({'|'.join(CHANNELS)})$")
+    outcome: str = Field(pattern=f"^({'|'.join(OUTCOMES)})$")
+    point_kind: str = Field("unknown", pattern=f"^({'|'.join(POINT_KINDS)})$")
+    contact_point: str | None = Field(
+        None, pattern="^t_[0-9a-f]{32}$", description="the lake's token of the number or address tried"
+    )
+    promised_amount: _Money | None = Field(None, description="promised to pay")
+    cost: _Money | None = Field(None, description="of the attempt")
+    propensity: float | None = Field(None, ge=0, le=1, description="chance with which the policy chose it")
+    agency: _Id | None = Field(None, description="for which agency")
+    decision_id: _Id | None = Field(None, description="of the slot that it followed")
+
+
+class OutcomeResponse(BaseModel):
+    """Since when the outcome counts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{
+        "attempt_id": "dialler-7:20260101-0042", "loan_id": _LOAN, "known_at": "2026-01-01T15:05:00Z",
+        "features_known_at": "2026-01-01T15:05:00Z",
+    }]})  # fmt: skip
+
+    attempt_id: str
+    loan_id: str
+    known_at: datetime = Field(description="since when the contact rules count it, UTC")
+    features_known_at: datetime | None = Field(
+        description="since when the debtor's features hold it, UTC; null: from the next `recoup materialize` on"
+    )

@@ -120,6 +120,15 @@ class NextContactResponse(_Answer):
     refused: list[Refusal]
 
 
+class OutcomeResponse(_Answer):
+    """Since when an outcome counts: with the contact rules, and in features (None: from the next materialization)."""
+
+    attempt_id: str
+    loan_id: str
+    known_at: datetime
+    features_known_at: datetime | None
+
+
 class RefusedVersion(_Answer):
     """A registered version that was not let in."""
 

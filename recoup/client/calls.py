@@ -9,7 +9,15 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from recoup.client.answers import ContactChance, Models, NextContactResponse, PricedLoan, PriceResponse, Status
+from recoup.client.answers import (
+    ContactChance,
+    Models,
+    NextContactResponse,
+    OutcomeResponse,
+    PricedLoan,
+    PriceResponse,
+    Status,
+)
 
 T = TypeVar("T")
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -58,6 +66,11 @@ def chance(loan_id: str, channel: str, point_kind: str, moment: datetime | None)
 def next_contact(loan_id: str, moment: datetime | None, most: int) -> Call[NextContactResponse]:
     """Return the call that asks for the best lawful attempts."""
     return _scored("/next_contact", _model(NextContactResponse), loan_id=loan_id, moment=moment, most=most)
+
+
+def outcome(attempted_at: datetime, **told: Any) -> Call[OutcomeResponse]:
+    """Return the call that tells what came of an attempt."""
+    return Call("POST", "/outcome", _model(OutcomeResponse), {"json": told | {"attempted_at": _zoned(attempted_at)}})
 
 
 def price_tape(tape: Path, source: str, assumptions: str | None) -> Call[Status]:
@@ -120,7 +133,11 @@ def _model(model: type[Answer]) -> Callable[[httpx.Response], Answer]:
 def _scored(path: str, read: Callable[[httpx.Response], T], **asked: Any) -> Call[T]:
     moment = asked.pop("moment")
     if moment is not None:
-        if moment.tzinfo is None:
-            raise ValueError("a moment needs a time zone: datetime(..., tzinfo=UTC)")
-        asked["moment"] = moment.isoformat()
+        asked["moment"] = _zoned(moment)
     return Call("POST", path, read, {"json": asked})
+
+
+def _zoned(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone: datetime(..., tzinfo=UTC)")
+    return moment.isoformat()

@@ -11,7 +11,15 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from recoup.client import calls
-from recoup.client.answers import ContactChance, Models, NextContactResponse, PricedLoan, PriceResponse, Status
+from recoup.client.answers import (
+    ContactChance,
+    Models,
+    NextContactResponse,
+    OutcomeResponse,
+    PricedLoan,
+    PriceResponse,
+    Status,
+)
 from recoup.client.calls import Call
 from recoup.client.trial import ENDED, LOOK_S, Trial, opened
 
@@ -125,3 +133,40 @@ class Dispatch(Client):
     def next_contact(self, loan_id: str, moment: datetime | None = None, most: int = 3) -> NextContactResponse:
         """Return the best lawful attempts in the 24 hours from a moment on (now if not given)."""
         return self._ask(calls.next_contact(loan_id, moment, most))
+
+    def outcome(
+        self,
+        attempt_id: str,
+        loan_id: str,
+        attempted_at: datetime,
+        channel: str,
+        outcome: str,
+        point_kind: str = "unknown",
+        contact_point: str | None = None,
+        promised_amount: float | None = None,
+        cost: float | None = None,
+        propensity: float | None = None,
+        agency: str | None = None,
+        decision_id: str | None = None,
+    ) -> OutcomeResponse:
+        """Tell what came of an attempt; ``attempt_id`` is your own, ``contact_point`` the lake's token.
+
+        ``propensity`` is the chance with which your policy chose the attempt, ``decision_id`` is that of the slot
+        that it followed; money is in the loan's currency.
+        """
+        return self._ask(
+            calls.outcome(
+                attempt_id=attempt_id,
+                loan_id=loan_id,
+                attempted_at=attempted_at,
+                channel=channel,
+                outcome=outcome,
+                point_kind=point_kind,
+                contact_point=contact_point,
+                promised_amount=promised_amount,
+                cost=cost,
+                propensity=propensity,
+                agency=agency,
+                decision_id=decision_id,
+            )
+        )

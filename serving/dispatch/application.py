@@ -1,6 +1,7 @@
 """The dispatch service over HTTP."""
 
 from serving.dispatch.answers import Contacting
+from serving.dispatch.outcome_operation import OUTCOME
 from serving.http.app import Service
 from serving.http.models import MODELS
 from serving.http.scored import scored
@@ -22,6 +23,7 @@ SERVICE = Service(
             NextContactRequest, NextContactResponse, Contacting.next_contact, "#/loan_id",
             {409: "the loan is not charged off yet, or no case any more"},
         ),
+        OUTCOME,
         MODELS,
         REVIEW,
     ),
