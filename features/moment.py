@@ -120,7 +120,7 @@ def at_valuation(columns: Columns) -> dict[str, np.ndarray]:
 def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
     """Return the `ATTEMPT` features of attempts at a moment, by a channel."""
     x = _numbers(columns, ATTEMPT_INPUTS, ATTEMPT_REQUEST)
-    now = x["moment"]
+    now = np.asarray(x["moment"])
     channels = np.asarray(columns["channel_asked"], dtype=object)
     points = np.asarray(columns["point_kind_asked"], dtype=object)
     zones = np.asarray(columns["time_zone"], dtype=object)
@@ -139,15 +139,16 @@ def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
         "attempts_by_channel": _chosen(channels, CHANNELS, "attempts_", x),
         "right_parties_by_channel": _chosen(channels, CHANNELS, "right_parties_", x),
         **{f"{what}_at_point": _chosen(points, POINT_KINDS, f"{what}_at_", x) for what in _AT_POINT},
-        "last_attempt_hour": _local_calendar(x["last_attempt_at"], zones)[0],
-        "last_right_party_hour": _local_calendar(x["last_right_party_at"], zones)[0],
+        "last_attempt_hour": _local_calendar(np.asarray(x["last_attempt_at"]), zones)[0],
+        "last_right_party_hour": _local_calendar(np.asarray(x["last_right_party_at"]), zones)[0],
     }
 
 
-def _numbers(columns: Columns, inputs: dict[str, list[str]], request: dict[str, str]) -> dict[str, np.ndarray]:
+def _numbers(columns: Columns, inputs: dict[str, list[str]], request: dict[str, str]) -> dict[str, Any]:
     names = [name for names in inputs.values() for name in names if name != "time_zone"]
     names += [name for name, kind in request.items() if kind == "number"]
-    return {name: np.asarray(columns[name], dtype=np.float64) for name in names}
+    # a plain number is reckoned with sooner than an array that holds it, to the same bits
+    return {name: x if type(x := columns[name]) is float else np.asarray(x, dtype=np.float64) for name in names}
 
 
 def _age(now: np.ndarray, birth_year: np.ndarray) -> np.ndarray:

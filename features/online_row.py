@@ -92,7 +92,7 @@ class RowReader:
             layout = self._layout
             if layout is None or layout.plan is not sight.plan:
                 layout = self._layout = _Places(sight.plan, self._columns, self._stored, self._also)
-            found = dict(_linked(sight, layout, asked["loan_id"]))
+            found = _linked(sight, layout, asked["loan_id"])
         stored = np.frombuffer(b"".join([found[view].numbers for view in layout.views]))
         numbers = stored.take(layout.numbers)
         texts = {place: found[view].texts[text] or MISSING for place, view, text in layout.texts}
@@ -164,6 +164,8 @@ class _Places:
             view: self._moved(view, [(place, c["name"], c["kind"]) for place, c in placed if c["view"] == view])
             for view in ON_DEMAND
         }
+        self.debtor = ("asset", self.text("asset", "debtor"))
+        self.links = [(key, [(view, self.text(view, name)) for view, name in places]) for key, places in LINKS.items()]
         self.stale_after = list(self._stale_after(stored))
 
     def number(self, view: str, name: str) -> int:
@@ -196,18 +198,22 @@ class _Places:
             yield view, done.timestamp() + MAX_AGE[view].total_seconds(), done.isoformat()
 
 
-def _linked(sight: Reading, layout: _Places, loan_id: str) -> Iterator[tuple[str, Row]]:
-    """Yield a loan's rows view by view, and those of what it leads to."""
-    found: dict[str, Row] = {}
+def _linked(sight: Reading, layout: _Places, loan_id: str) -> dict[str, Row]:
+    """Return a loan's rows view by view, and those of what it leads to."""
+    found = _look(sight, layout, "loan_id", loan_id)
+    view, place = layout.debtor
+    found |= _look(sight, layout, "borrower_id", found[view].texts[place] or NOBODY)
+    kept = sight.kept.setdefault(layout, {})  # few regions and products have many loans
+    for entity, places in layout.links:
+        named = (found[view].texts[place] for view, place in places)
+        key = next((name for name in named if name not in (None, MISSING)), None) or NOBODY
+        if (entity, key) not in kept:
+            kept[entity, key] = _look(sight, layout, entity, key)
+        found |= kept[entity, key]
+    return found
 
-    def look(entity: str, key: str) -> Iterator[tuple[str, Row]]:
-        packed = sight.rows(dict.fromkeys(layout.of_entity.get(entity, []), (key,)))
-        for view, (row,) in packed.items():
-            found[view] = rows.unpack_one(layout.layouts[view], row)
-            yield view, found[view]
 
-    yield from look("loan_id", loan_id)
-    yield from look("borrower_id", found["asset"].texts[layout.text("asset", "debtor")] or NOBODY)
-    for key, places in LINKS.items():
-        named = (found[view].texts[layout.text(view, name)] for view, name in places)
-        yield from look(key, next((name for name in named if name not in (None, MISSING)), None) or NOBODY)
+def _look(sight: Reading, layout: _Places, entity: str, key: str) -> dict[str, Row]:
+    """Return the rows of a key in every view of its entity."""
+    packed = sight.rows(dict.fromkeys(layout.of_entity.get(entity, ()), (key,)))
+    return {view: rows.unpack_one(layout.layouts[view], row) for view, (row,) in packed.items()}

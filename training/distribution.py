@@ -8,6 +8,7 @@ quantiles of what was realised, in multiples of its mean.
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class Distribution:
     def upper(self, spread: np.ndarray) -> np.ndarray:
         """Return the upper end of the 90 % interval at every horizon, shape (n, k), rising along a row."""
         ends = (np.maximum(spread, _LEAST_SPREAD)[:, None] + self.margins) * self.scales
-        return np.clip(np.maximum.accumulate(ends, axis=1), _LEAST_UPPER, 1.0)
+        return np.minimum(np.maximum(np.maximum.accumulate(ends, axis=1), _LEAST_UPPER), 1.0)
 
     def outlook(self, curve: np.ndarray, spread: np.ndarray) -> Outlook:
         """Return the expected recovery of n loans at every horizon, shape (n, k), with what their spread, (n,), says.
@@ -78,11 +79,15 @@ class Distribution:
         An interval always holds its own expectation.
         """
         upper = np.maximum(self.upper(spread), curve)
-        return Outlook(tuple(self.horizons.tolist()), curve, np.zeros_like(curve), upper, self.group(spread))
+        return Outlook(self._months, curve, np.zeros(curve.shape), upper, self.group(spread))
 
     def group(self, spread: np.ndarray) -> np.ndarray:
         """Return each loan's row of ``shapes``, shape (n,)."""
-        return np.searchsorted(self.edges, spread, side="right")
+        return self.edges.searchsorted(spread, side="right")
+
+    @cached_property
+    def _months(self) -> tuple[float, ...]:
+        return tuple(self.horizons.tolist())
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> "Distribution":

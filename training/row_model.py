@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from features.errors import RecoupError
 from training.card import Card
 from training.distribution import Distribution
-from training.link import chord, linked
+from training.link import chord_one, linked, linked_one
 from training.outlook import Outlook
-from training.row_trees import Floats, RowTrees
+from training.row_trees import Floats, Ints, RowTrees
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,28 +93,25 @@ class RowModel:
         ArithmeticError
             When contributions and base do not add up to the score.
         """
-        view = self.trees.view(numbers, texts)
-        leaves = self.trees.leaves(view)
+        leaves = self.trees.leaves(self.trees.view(numbers, texts))
         contributions, raw = self.trees.explain(leaves)
-        curve = self._curve(raw, leaves)
-        score = curve[-1:]
+        score = self._linked(raw)
         contributions *= self._slope(raw, score)
-        gap = abs(self._base.item() + contributions.sum() - score.item())
+        gap = abs(self._base + np.add.reduce(contributions) - score)
         if not gap <= 1e-9:
             raise ArithmeticError(f"contributions miss the score by {gap:.3g}")
-        return RowScore(score.item(), self._base.item(), contributions, self._outlook(curve, numbers, texts))
+        return RowScore(score, self._base, contributions, self._outlook(raw, leaves, numbers, texts))
 
     def reasons(self, numbers: Floats, texts: Mapping[int, str], count: int) -> tuple[NDArray[np.intp], Floats, float]:
         """Return the inputs that move a row's score most, shape (count,), how much, and the score."""
         contributions, raw = self.trees.explain(self.trees.leaves(self.trees.view(numbers, texts)))
-        score = linked(self.card.link, np.array([raw]), self.average[-1:])
-        places = np.argsort(-np.abs(contributions), kind="stable")[:count]
-        return places, contributions[places] * self._slope(raw, score), score.item()
+        score = self._linked(raw)
+        places = (-np.abs(contributions)).argsort(kind="stable")[:count]
+        return places, contributions.take(places) * self._slope(raw, score), score
 
     def score(self, numbers: Floats, texts: Mapping[int, str]) -> float:
         """Return the score of `explain` alone."""
-        raw = self.trees.score(self.trees.leaves(self.trees.view(numbers, texts)))
-        return linked(self.card.link, raw, self.average[-1:]).item()
+        return self._linked(self.trees.score(self.trees.leaves(self.trees.view(numbers, texts))))
 
     def scores(self, frame: "pl.DataFrame", threads: int = 1) -> Floats:
         """Return the scores of a few rows, shape (n,); see `ModelPackage.scores`."""
@@ -156,28 +153,35 @@ class RowModel:
         """Input names in order."""
         return [column["name"] for column in self.card.columns]
 
-    def _curve(self, raw: float, leaves: np.ndarray) -> Floats:
-        """Return the scores at every horizon, shape (k,); the last has the raw score given."""
-        over = self.trees.over(leaves, raw) if self.card.curve else np.array([raw])
-        return linked(self.card.link, over, self.average)
+    def _linked(self, raw: float) -> float:
+        """Return the score of a raw score."""
+        return linked_one(self.card.link, raw, self._average)
 
-    def _slope(self, raw: float, score: Floats) -> Floats:
+    def _slope(self, raw: float, score: float) -> float:
         """Return what a unit of a contribution to the raw score is in the score's own."""
-        return chord(self.card.link, np.array([raw - self.base]), score, self._base, self.average[-1:])
+        return chord_one(self.card.link, raw - self.base, score, self._base, self._average)
 
-    def _outlook(self, curve: Floats, numbers: Floats, texts: Mapping[int, str]) -> Outlook | None:
+    def _outlook(self, raw: float, leaves: Ints, numbers: Floats, texts: Mapping[int, str]) -> Outlook | None:
+        """Return the scores at every horizon, of which the last has the raw score given, and how sure they are."""
         if self.spread is None or self._distribution is None:
             return None
-        upper = self.spread.score(self.spread.leaves(self.spread.view(numbers, texts)))
-        return self._distribution.outlook(curve[None], upper)
+        over = self.trees.over(leaves, raw) if self.card.curve else np.array([raw])
+        curve = linked(self.card.link, over, self.average)
+        spread = self.spread.score(self.spread.leaves(self.spread.view(numbers, texts)))
+        return self._distribution.outlook(curve[None], np.array([spread]))
 
     @cached_property
     def _categories(self) -> list[int]:
         return [place for place, column in enumerate(self.card.columns) if column["kind"] == "category"]
 
     @cached_property
-    def _base(self) -> Floats:
-        return linked(self.card.link, np.array([self.base]), self.average[-1:])
+    def _base(self) -> float:
+        return self._linked(self.base)
+
+    @cached_property
+    def _average(self) -> float:
+        """What a raw score of 1 is worth at the last horizon."""
+        return self.average.item(-1)
 
     @cached_property
     def _distribution(self) -> Distribution | None:

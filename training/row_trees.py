@@ -79,24 +79,25 @@ class RowTrees:
         """Return the leaf of each tree, numbered within the tree."""
         return np.packbits(view.take(self.places) > self.borders, bitorder="little").view(self._leaf_type)
 
-    def score(self, leaves: Ints) -> Floats:
-        """Return the raw score, shape (1,)."""
-        return np.add.accumulate(self._values.take(self.first_leaf + leaves))[-1:] + self.bias
+    def score(self, leaves: Ints) -> float:
+        """Return the raw score."""
+        # one after the other, in the order of the trees: `sum` adds by halves
+        return np.add.accumulate(self._values.take(self.first_leaf + leaves)).item(-1) + self.bias
 
     def explain(self, leaves: Ints) -> tuple[Floats, float]:
         """Return contributions to the raw score, shape (features,), and the raw score."""
         terms = self.table.take(self.first_leaf + leaves, axis=0)
         # one after the other, in the order of the trees
-        sums = np.bincount(self._columns, terms.ravel(), self.features + 1).astype(np.float64, copy=False)
-        return sums[:-1], self.bias + float(sums[-1])
+        sums: Any = np.bincount(self._columns, terms.ravel(), self.features + 1)  # floats, as the terms are
+        return sums[:-1], self.bias + sums.item(-1)
 
     def over(self, leaves: Ints, raw: float) -> Floats:
         """Return the raw scores as the input takes its values, shape (k,), of leaves and a score at the last of them.
 
         What a value adds is what it adds to the trees that ask for the input: the last adds nothing.
         """
-        others = (leaves[self.moved] & self.kept)[:, None] | self.answers
-        sums = self._values.take(self.first_leaf[self.moved, None] + others).sum(axis=0)
+        others = (leaves.take(self.moved) & self.kept)[:, None] | self.answers
+        sums = np.add.reduce(self._values.take(self._moved_first + others), axis=0)
         return raw + (sums - sums[-1])
 
     def arrays(self, prefix: str) -> dict[str, Any]:
@@ -127,6 +128,10 @@ class RowTrees:
     @cached_property
     def _values(self) -> Floats:
         return np.ascontiguousarray(self.table[:, 0])
+
+    @cached_property
+    def _moved_first(self) -> Ints:
+        return self.first_leaf[self.moved, None]
 
     @cached_property
     def _leaf_type(self) -> np.dtype[Any]:

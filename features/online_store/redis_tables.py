@@ -133,6 +133,7 @@ class _Sight:
         views, hashes = _stored(stored)
         self.plan: Plan = plan_of(views)
         self._hashes = dict(hashes)
+        self.kept: dict[Any, Any] = {}
 
     def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
         """Return, for each view, the packed row of every key asked, in one round trip.

@@ -5,7 +5,9 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from features.errors import RecoupError
 from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
@@ -38,7 +40,7 @@ class SqliteTables:
             database = self._database()
             database.execute("BEGIN")
             try:
-                yield _Transaction(database)
+                yield self._sight(database)
             finally:
                 if database.in_transaction:
                     database.execute("COMMIT")
@@ -57,7 +59,7 @@ class SqliteTables:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("BEGIN IMMEDIATE")
             database.execute("CREATE TABLE IF NOT EXISTS plan (one INTEGER PRIMARY KEY CHECK (one = 1), views TEXT)")
-            change = _Transaction(database)
+            change = _Transaction(database, _plan(database))
             there = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             # a view that lost its table begins anew
             change.plan = {view: standing for view, standing in change.plan.items() if _name(view) in there}
@@ -77,16 +79,24 @@ class SqliteTables:
             self._own.file = file
             self._own.database = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE_S)
             self._own.database.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
+            self._own.version = None
         return self._own.database
+
+    def _sight(self, database: sqlite3.Connection) -> "_Transaction":
+        """Return what a read sees: plan and what was kept are those of the read before if nothing was written."""
+        (version,) = database.execute("PRAGMA data_version").fetchone()
+        if self._own.version != version:
+            self._own.plan, self._own.kept, self._own.version = _plan(database), {}, version
+        return _Transaction(database, self._own.plan, self._own.kept)
 
 
 class _Transaction:
     """Reads and writes within one transaction."""
 
-    def __init__(self, database: sqlite3.Connection):
+    def __init__(self, database: sqlite3.Connection, plan: Plan, kept: dict[Any, Any] | None = None):
         self._database = database
-        stored = database.execute("SELECT views FROM plan").fetchone()
-        self.plan: Plan = plan_of(stored[0]) if stored else {}
+        self.plan = plan
+        self.kept = {} if kept is None else kept
 
     def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
         """Return, for each view, the packed row of every key asked."""
@@ -115,8 +125,7 @@ class _Transaction:
 
     def _one_each(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
         """Look up one key in each of several views by one statement."""
-        parts = ", ".join(f"(SELECT row FROM {_table(view)} WHERE key = ?)" for view in asked)
-        found = self._database.execute(f"SELECT {parts}", [key for (key,) in asked.values()]).fetchone()
+        found = self._database.execute(_select(tuple(asked)), [key for (key,) in asked.values()]).fetchone()
         return {view: [row] for view, row in zip(asked, found, strict=True)}
 
     def _rows(self, view: str, keys: Sequence[str]) -> list[bytes | None]:
@@ -126,6 +135,17 @@ class _Transaction:
         query = f"SELECT key, row FROM {_table(view)} WHERE key IN (SELECT value FROM json_each(?))"
         by_key = dict(self._database.execute(query, (json.dumps(keys),)).fetchall())
         return [by_key.get(key) for key in keys]
+
+
+def _plan(database: sqlite3.Connection) -> Plan:
+    stored = database.execute("SELECT views FROM plan").fetchone()
+    return plan_of(stored[0]) if stored else {}
+
+
+@lru_cache(maxsize=64)
+def _select(views: tuple[str, ...]) -> str:
+    """Return the statement that looks up one key in each of several views."""
+    return "SELECT " + ", ".join(f"(SELECT row FROM {_table(view)} WHERE key = ?)" for view in views)
 
 
 def _name(view: str) -> str:

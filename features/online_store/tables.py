@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from features.errors import RecoupError
 from features.online_store.rows import Layout
@@ -45,9 +45,13 @@ Plan = Mapping[str, Standing]
 
 
 class Reading(Protocol):
-    """One consistent sight of the store, whatever is being written meanwhile."""
+    """One consistent sight of the store, whatever is being written meanwhile.
+
+    What a reader puts into ``kept`` is there for its later reads, until the store has changed.
+    """
 
     plan: Plan
+    kept: dict[Any, Any]
 
     def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
         """Return, for each view, the packed row of every key asked: None where there is none."""
