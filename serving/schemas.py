@@ -1,6 +1,7 @@
 """What the services are asked and what they answer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -76,7 +77,8 @@ class GivenRequest(Asked):
     )
 
 
-class ReasonCode(BaseModel):
+@dataclass(frozen=True)
+class ReasonCode:
     """An input's share of the score: money for a price, probability for a contact."""
 
     feature: str
@@ -101,7 +103,8 @@ class Answered(BaseModel):
     stale: dict[str, datetime] = Field(description="marts last materialized too long ago, and when, UTC; empty: fresh")
 
 
-class AtHorizon(BaseModel):
+@dataclass(frozen=True)
+class AtHorizon:
     """Cumulative recovery by a number of months ahead, and its 90 % interval: shares of what is owed."""
 
     months: int

@@ -4,9 +4,11 @@ A decision's record holds the model's inputs as they were read, so the score can
 last bit from the journal and the registered model alone.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from features.online import iso
 from features.online_row import OnlineRow
 from serving.journal import Journal
 from serving.refusals import TooEarly
+from serving.schemas import ReasonCode
 from training.row_model import RowModel, RowScore
 
 if TYPE_CHECKING:
@@ -29,16 +32,6 @@ CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 
 
 @dataclass(frozen=True)
-class Reason:
-    """One input's share of a score; ``effect`` is in the reader's unit (money, or probability)."""
-
-    feature: str
-    about: str
-    value: float | str | None
-    effect: float
-
-
-@dataclass(frozen=True)
 class Decision:
     """A score and what it rests on.
 
@@ -49,7 +42,7 @@ class Decision:
     decision_id: str
     score: float
     base_effect: float
-    reasons: list[Reason]
+    reasons: list[ReasonCode]
     other_effect: float
     model_version: str
     known_at: dict[str, str]
@@ -136,8 +129,12 @@ class Scorer:
         Raises
         ------
         RecoupError
-            When the journal cannot be written.
+            When the score, or what it is worth, is no finite number, or the journal cannot be written.
         """
+        if not math.isfinite(scored.score * unit):
+            raise RecoupError(
+                f"{self.label} gives {subject or 'the loan'} no finite score, so it is not answered: see its features"
+            )
         values: list[float | str] = inputs.numbers.tolist()
         for place, text in inputs.texts.items():
             values[place] = text
@@ -164,15 +161,15 @@ class Scorer:
             score=scored.score,
             base_effect=scored.base * unit,
             reasons=reasons,
-            other_effect=effects.sum().item() - sum(reason.effect for reason in reasons),
+            other_effect=np.add.reduce(effects).item() - sum(reason.effect for reason in reasons),
             model_version=self.label,
             known_at=inputs.known_at,
             stale=inputs.stale,
         )
 
-    def _reason(self, place: int, value: float | str, effect: float) -> Reason:
+    def _reason(self, place: int, value: float | str, effect: float) -> ReasonCode:
         column = self.model.card.columns[place]
-        return Reason(column["name"], column["about"], None if value != value else value, effect)
+        return ReasonCode(column["name"], column["about"], None if value != value else value, effect)
 
 
 @dataclass(frozen=True)
@@ -245,8 +242,12 @@ def carried(loan_id: str, decision: Decision) -> dict[str, Any]:
         "loan_id": loan_id,
         "model_version": decision.model_version,
         "base_effect": decision.base_effect,
-        "reasons": [vars(reason) for reason in decision.reasons],
+        "reasons": decision.reasons,
         "other_effect": decision.other_effect,
-        "features_known_at": decision.known_at,
-        "stale": decision.stale,
+        "features_known_at": {view: _instant(text) for view, text in decision.known_at.items()},
+        "stale": {view: _instant(text) for view, text in decision.stale.items()},
     }
+
+
+_instant = lru_cache(maxsize=65_536)(datetime.fromisoformat)
+"""Of the few texts that many loans have in common."""

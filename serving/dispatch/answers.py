@@ -70,7 +70,8 @@ class Contacting:
         scored = self._scorer.model.explain(row.numbers, row.texts)
         context = {"channel": request.channel, "point_kind": request.point_kind}
         decision = self._scorer.decide("contact", request.loan_id, Inputs.read(row), 1.0, scored, context)
-        return ContactChance(channel=request.channel, chance=decision.score, **carried(request.loan_id, decision))
+        answered = carried(request.loan_id, decision)
+        return ContactChance.model_construct(channel=request.channel, chance=decision.score, **answered)
 
     def next_contact(self, request: NextContactRequest) -> NextContactResponse:
         """Return the best lawful attempts on a debt in the next 24 hours, each a decision of its own.
@@ -98,9 +99,11 @@ class Contacting:
 
         found = next_contact(self._door, self._scorer.model, self._values, request.loan_id, moment, features_of)
         refused = found.refused.group_by("channel", "clause", maintain_order=True).len("slots").to_dicts()
-        slots = []
-        if not found.offered.is_empty():
-            offered, frame = (table.head(request.most).to_dicts() for table in (found.offered, found.inputs))
+        slots: list[Slot] = []
+        if found.offered.is_empty():
+            return NextContactResponse.model_validate({"slots": slots, "refused": refused})
+        offered, frame = (table.head(request.most).to_dicts() for table in (found.offered, found.inputs))
+        with self._scorer.journal.together():
             for slot, values in zip(offered, frame, strict=True):
                 inputs = Inputs(*self._scorer.model.inputs(values), read[-1].known_at[0], read[-1].stale)
                 scored = self._scorer.model.explain(inputs.numbers, inputs.texts)

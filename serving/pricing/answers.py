@@ -1,18 +1,20 @@
 """What the pricing service does, apart from HTTP: read features, value, journal, answer."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from features import online_home
+from features.errors import RecoupError
 from features.home import Home
 from features.online_row import RowReader
 from features.services import NOBODY
 from serving.given import Given
 from serving.journal import Journal
 from serving.pricing import valuation
-from serving.refusals import UnknownLoan
-from serving.schemas import GivenRequest, PricedLoan, PriceRequest, PriceResponse, asked_moment
+from serving.refusals import Unfit, UnknownLoan
+from serving.schemas import AtHorizon, GivenRequest, PricedLoan, PriceRequest, PriceResponse, asked_moment
 from serving.scoring import CHAMPION, Inputs, Scorer, carried, require_standing
 from training.outlook import ULTIMATE, Outlook
 from training.row_model import RowModel
@@ -31,7 +33,7 @@ class Pricing:
         self._checked = Given(model)
         self._given = valuation.assumptions()
         self._assumptions = self._given.model_dump()
-        self._owed = [model.names.index(name) for name in ("balance", "collected_share")]
+        self._places = [model.names.index(name) for name in ("balance", "collected_share")]
 
     def price(self, request: PriceRequest) -> PriceResponse:
         """Value the loans asked, in their order; each is a decision of its own.
@@ -70,6 +72,8 @@ class Pricing:
             When the journal cannot be written.
         """
         inputs = self._checked.inputs(request.features)
+        if not math.isfinite(self._owed(inputs)):
+            raise Unfit({"balance": "what is owed, balance less collected_share, must be known and finite"})
         return self._priced("price_given", request.reference, request.currency, inputs)
 
     def at_once(self, request: PriceRequest | GivenRequest) -> bool:
@@ -91,21 +95,28 @@ class Pricing:
 
     def _priced(self, kind: str, loan_id: str, currency: str | None, inputs: Inputs) -> PricedLoan:
         """Value one loan and journal it."""
+        if currency is None:
+            raise RecoupError(f"the online store has no currency of the loan {loan_id}: nothing can be said in money")
         scored = self._scorer.model.explain(inputs.numbers, inputs.texts)
         assert scored.outlook is not None, "a recovery model has an outlook"
-        balance, collected = inputs.numbers[self._owed].tolist()
-        owed = max(balance * (1 - (collected if collected == collected else 0.0)), 0.0)
+        owed = self._owed(inputs)
         valued = valuation.value(scored.outlook, np.array([owed]), self._given)
         value: dict[str, Any] = {name: column.item() for name, column in valued.columns().items()}
         value["outlook"] = _outlook(valued.outlook)
         context = {"value": value, "assumptions": self._assumptions}
         decision = self._scorer.decide(kind, loan_id, inputs, owed, scored, context)
-        return PricedLoan.model_validate({"currency": currency, "owed": owed} | value | carried(loan_id, decision))
+        # of these very types: validation would copy them
+        return PricedLoan.model_construct(currency=currency, owed=owed, **value, **carried(loan_id, decision))
+
+    def _owed(self, inputs: Inputs) -> float:
+        """Return what is still owed; NaN where the balance is unknown."""
+        balance, collected = inputs.numbers.take(self._places).tolist()
+        return max(balance * (1 - (collected if collected == collected else 0.0)), 0.0)
 
 
-def _outlook(outlook: Outlook) -> list[dict[str, float]]:
+def _outlook(outlook: Outlook) -> list[AtHorizon]:
     sides = (side[0].tolist() for side in (outlook.curve, outlook.lower, outlook.upper))
     return [
-        {"months": int(months), "rate": rate, "lower": lower, "upper": upper}
+        AtHorizon(int(months), rate, lower, upper)
         for months, rate, lower, upper in zip(outlook.horizons, *sides, strict=True)
     ]

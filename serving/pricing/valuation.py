@@ -9,6 +9,7 @@ price is unique.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -288,6 +289,7 @@ def _steps(cumulative: np.ndarray) -> np.ndarray:
     return steps
 
 
+@lru_cache(maxsize=64)
 def _years(horizons: tuple[float, ...]) -> np.ndarray:
     """Return the middle of each interval between horizons (months), in years."""
     ends = np.array(horizons)

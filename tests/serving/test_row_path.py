@@ -1,16 +1,20 @@
 """The services' row path: a loan by id and by the features that a caller sends, journalled, and made again."""
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 
+from features.errors import RecoupError
 from features.store import FeatureDoor
+from serving.http.operation import answered
 from serving.journal import Journal
 from serving.pricing.answers import Pricing
 from serving.refusals import Unfit, UnknownLoan
-from serving.schemas import GivenRequest, PriceRequest
-from serving.scoring import frame_of, replay
+from serving.schemas import GivenRequest, PricedLoan, PriceRequest
+from serving.scoring import Inputs, Scorer, frame_of, replay
 from training import registry
+from training.row_model import RowScore
 
 MOMENT = "2025-12-31T23:59:59Z"
 LOANS = ["L0000007", "L0001500", "L0000123"]
@@ -63,6 +67,27 @@ def test_given_features_are_priced_as_those_that_are_read_and_both_replay(worked
             assert again.same_score and again.same_contributions
 
 
+def test_answers_are_what_their_schema_says_though_it_does_not_make_them(worked, pricing, by_id):
+    record = Journal(worked).find(by_id[0].decision_id)
+    for answer in (*by_id, pricing.price_given(asked(record))):
+        body = answered(answer).body
+        assert PricedLoan.model_validate_json(body) == answer and set(orjson.loads(body)) == set(
+            PricedLoan.model_fields
+        )
+
+
+def test_what_has_no_finite_value_is_refused_and_not_journalled(worked, package, pricing, by_id):
+    record, written = Journal(worked).find(by_id[0].decision_id), size(worked)
+    for balance, collected in ((None, 0.0), (1e308, -1e308)):
+        with pytest.raises(Unfit, match="balance"):
+            pricing.price_given(asked(record, balance=balance, collected_share=collected))
+    scorer, inputs = Scorer(package.rows, "recovery/1", Journal(worked)), Inputs(np.zeros(1), {}, {}, {})
+    for score in (float("nan"), float("inf")):
+        with pytest.raises(RecoupError, match="no finite score"):
+            scorer.decide("price", "L1", inputs, 1.0, RowScore(score, 0.0, np.zeros(1), None), {})
+    assert size(worked) == written
+
+
 def test_a_category_never_seen_and_an_unknown_number_replay_too(worked, package, pricing, by_id):
     record = Journal(worked).find(by_id[0].decision_id)
     given = pricing.price_given(asked(record, product="never seen", credit_score=None, collected_share=None))
@@ -83,11 +108,15 @@ def test_features_that_are_not_the_models_are_refused_by_name(worked, pricing, b
 
 
 def test_an_unknown_loan_is_refused_before_anything_is_journalled(worked, pricing):
-    before = sum(path.stat().st_size for path in worked.journal.glob("*.jsonl"))
+    before = size(worked)
     with pytest.raises(UnknownLoan) as refused:
         pricing.price(PriceRequest(loan_ids=[LOANS[0], "L404"], moment=MOMENT))
     assert refused.value.row == 1
-    assert sum(path.stat().st_size for path in worked.journal.glob("*.jsonl")) == before
+    assert size(worked) == before
+
+
+def size(home) -> int:
+    return sum(path.stat().st_size for path in home.journal.glob("*.jsonl"))
 
 
 def moments(loans: list[str]) -> pl.DataFrame:
