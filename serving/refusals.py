@@ -1,5 +1,7 @@
 """Questions that make no sense as asked; a service answers them as the caller's errors."""
 
+from datetime import datetime
+
 from features.errors import RecoupError
 
 
@@ -30,3 +32,10 @@ class TooEarly(RecoupError):
 
 class NoCase(RecoupError):
     """A debt that nobody may be asked about: not known or charged off yet, or done with."""
+
+
+class UnknownDebtor(RecoupError):
+    """Nobody was known by that name."""
+
+    def __init__(self, moment: datetime):
+        super().__init__(f"no such debtor was known by {moment:%Y-%m-%d %H:%M} UTC: is the id right, and the moment?")

@@ -33,6 +33,8 @@ def rebuild(home: Home, decision_id: str) -> str:
         When there is no such decision, its model was changed, or it comes out otherwise.
     """
     decision = Journal(home).find(decision_id)
+    if "model_version" not in decision:
+        raise RecoupError(f"{decision_id} is an {decision['kind']} that was told: no model decided it")
     name, version = decision["model_version"].split("/")
     registered = registry.load(home, name, version)
     require_model(decision, registered.package)

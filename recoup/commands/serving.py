@@ -111,3 +111,26 @@ def replay(
 
         replace(page, render(homes.current(), decision_id).encode())
         print(f"page: {page}")
+
+
+@app.command()
+def profile(
+    borrower: Annotated[str, typer.Argument(help="the debtor's token, or the number that his creditor gave him")],
+    moment: Day = None,
+    json: Annotated[Path | None, typer.Option(help="a file for the figures")] = None,
+    page: Annotated[Path | None, typer.Option(help="an HTML file: the same to read")] = None,
+    unmasked: Annotated[bool, typer.Option("--unmasked", help="whole tokens, and the year of birth")] = False,
+) -> None:
+    """Show what was known of a debtor on a day."""
+    from features.lake import replace
+    from serving.profile import output
+
+    told = output.tell(homes.current(), borrower, day_end(moment), unmasked)
+    if json is None and page is None:
+        print(output.as_json(told).decode())
+    if json is not None:
+        replace(json, output.as_json(told))
+        print(f"profile: {json}")
+    if page is not None:
+        replace(page, output.as_page(told).encode())
+        print(f"page: {page}")
