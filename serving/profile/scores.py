@@ -1,6 +1,7 @@
 """What the models in force say of a debtor on what was known at a moment: recovery of each debt, hours to reach him."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -119,7 +120,7 @@ class Scores:
             "decision_id": decision.decision_id,
             "model_version": decision.model_version,
             "base_effect": decision.base_effect,
-            "reasons": [vars(reason) for reason in decision.reasons],
+            "reasons": [asdict(reason) for reason in decision.reasons],
             "other_effect": decision.other_effect,
         }
 
