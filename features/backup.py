@@ -13,8 +13,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from features.errors import RecoupError
+from features.files import locked
 from features.home import Home
-from features.lake import locked
 
 _SQLITE = b"SQLite format 3\0"
 _LEFT_OUT = ("-wal", "-shm", ".part", "/lock")

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from features.environment import DATABASE, ONLINE_STORE, database_url
+from features.files import replace
 from features.home import Home
-from features.lake import replace
 from features.mart_tables import COPIES
 
 _PROJECT = "recoup"

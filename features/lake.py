@@ -5,12 +5,9 @@ a batch whole or not at all, whatever moment the writer dies at. A batch is name
 it came from: taking the same file in twice changes nothing.
 """
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +16,7 @@ import polars as pl
 from features import intake, mapping, tokens
 from features.errors import RecoupError
 from features.feeds import FEEDS
+from features.files import locked, put, replace
 from features.home import Home
 
 _LEDGERS = ("payments", "contacts")
@@ -166,38 +164,12 @@ class Lake:
             )
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for one writer; a killed one lets go."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def write_table(frame: pl.DataFrame, path: Path) -> None:
     """Write a Parquet file so that a reader finds the old table or the new, never a part.
 
-    Only one writer may do so at a time, see `locked`; likewise `replace`.
+    Only one writer may do so at a time, see `features.files.locked`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     frame.write_parquet(part)
-    _sync_and_rename(part, path)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a small file so that a reader finds the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    _sync_and_rename(part, path)
-
-
-def _sync_and_rename(part: Path, path: Path) -> None:
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    put(part, path)

@@ -8,8 +8,9 @@ from typing import Protocol
 import polars as pl
 
 from features.environment import database_url
+from features.files import replace
 from features.home import Home
-from features.lake import replace, write_table
+from features.lake import write_table
 from features.marts import MARTS
 
 COPIES = "copies"
@@ -19,7 +20,7 @@ Place = Path | str
 
 
 class MartTables(Protocol):
-    """The marts of one home. Only one writer may write at a time, see `features.lake.locked`."""
+    """The marts of one home. Only one writer may write at a time, see `features.files.locked`."""
 
     def built_from(self) -> dict[str, str] | None:
         """Return what the tables were built from; None before the first time."""

@@ -17,7 +17,8 @@ import polars as pl
 from psycopg import Connection
 from psycopg.sql import SQL, Composed, Identifier
 
-from features.lake import locked, replace, write_table
+from features.files import locked, replace
+from features.lake import write_table
 from features.mart_tables import Place
 from features.marts import MARTS
 from features.postgres import connected

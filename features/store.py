@@ -17,8 +17,9 @@ import polars as pl
 
 from features import asof, feast_settings, marts, online, online_home, services
 from features.errors import RecoupError
+from features.files import locked
 from features.home import Home
-from features.lake import Lake, locked
+from features.lake import Lake
 from features.mart_tables import MartTables, open_marts
 from features.marts import MARTS
 from features.marts.columns import MISSING

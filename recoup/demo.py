@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 from features.errors import RecoupError
+from features.files import replace
 from features.home import Home
-from features.lake import Lake, replace
+from features.lake import Lake
 from recoup.tables import metrics_table, portfolio_table
 from training.job import Progress
 

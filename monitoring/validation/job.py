@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from features.files import replace
 from features.home import Home
-from features.lake import replace
 from monitoring.validation.account import account
 from monitoring.validation.checks import CHECKS, about
 from monitoring.validation.evidence import Evidence, gather

@@ -106,7 +106,7 @@ def replay(
 
     print(rebuild(homes.current(), decision_id))
     if page is not None:
-        from features.lake import replace
+        from features.files import replace
         from serving.review.page import render
 
         replace(page, render(homes.current(), decision_id).encode())
@@ -122,7 +122,7 @@ def profile(
     unmasked: Annotated[bool, typer.Option("--unmasked", help="whole tokens, and the year of birth")] = False,
 ) -> None:
     """Show what was known of a debtor on a day."""
-    from features.lake import replace
+    from features.files import replace
     from serving.profile import output
 
     told = output.tell(homes.current(), borrower, day_end(moment), unmasked)

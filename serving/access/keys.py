@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 from features.environment import secret
 from features.errors import RecoupError
+from features.files import locked, replace
 from features.home import Home
-from features.lake import locked, replace
 
 KEY_VARIABLE = "RECOUP_API_KEY"
 SCOPES = ("price", "dispatch", "explain", "admin")

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from features.files import replace
 from features.home import Home
-from features.lake import Lake, replace
+from features.lake import Lake
 from features.store import FeatureDoor
 from serving.diligence import comparison, concentration, drivers, fields, lineage, links, missing, overview, strata
 from serving.diligence.findings import findings

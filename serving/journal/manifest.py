@@ -25,7 +25,7 @@ class Listed:
 
 
 class Manifest:
-    """The manifest of a journal's folder; who adds to it holds the folder, see `features.lake.locked`.
+    """The manifest of a journal's folder; who adds to it holds the folder, see `features.files.locked`.
 
     Raises
     ------

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from features.errors import RecoupError
+from features.files import locked
 from features.home import Home
-from features.lake import locked
 from serving.journal import chain
 from serving.journal.manifest import Manifest, expired
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from features.errors import RecoupError
+from features.files import locked
 from features.home import Home
-from features.lake import locked
 from serving.journal import chain, manifest
 from serving.journal.chain import Link
 from serving.journal.manifest import Listed, Manifest

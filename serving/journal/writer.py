@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from features.errors import RecoupError
+from features.files import locked
 from features.home import Home
-from features.lake import locked
 from serving.journal import chain
 from serving.journal.files import Name, OpenFile
 from serving.journal.manifest import Manifest, begun, ended

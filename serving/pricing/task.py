@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from features import home as homes
 from features.errors import RecoupError
+from features.files import locked, replace
 from features.home import Home
-from features.lake import locked, replace
 from serving.pricing.tasks import Asked
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from features.errors import RecoupError
+from features.files import locked, replace
 from features.home import Home
-from features.lake import locked, replace
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")

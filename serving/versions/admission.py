@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from features.errors import RecoupError
-from features.lake import locked
+from features.files import locked
 from serving import bento
 from serving.versions.releases import require_served
 from training.aliases import PACKAGE

@@ -16,8 +16,8 @@ from typing import Generic, Protocol, TypeVar
 
 from features import services
 from features.errors import RecoupError
+from features.files import locked, replace
 from features.home import Home
-from features.lake import locked, replace
 from serving import bento
 from training.aliases import Named
 from training.card import Card
