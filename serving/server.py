@@ -1,6 +1,7 @@
 """Bentos as processes on this machine."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -112,7 +113,7 @@ def stop(process: subprocess.Popen) -> None:
     try:
         process.wait(timeout=15)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
+        os.killpg(process.pid, signal.SIGKILL)  # the workers end with it, see `serving.http.worker`
         process.wait()
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import bentoml
 
+from serving.http.worker import end_with_parent
+
 
 class AsgiService(bentoml.Service[Any]):
     """A BentoML service that is a Starlette application.
@@ -19,7 +21,8 @@ class AsgiService(bentoml.Service[Any]):
     """
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """Return the application that a worker serves."""
+        """Return the application that a worker serves, in that worker."""
         from serving.http.app import create
 
+        end_with_parent()
         return create(import_module(self.inner.application).SERVICE)
