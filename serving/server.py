@@ -81,16 +81,18 @@ def wait_ready(process: subprocess.Popen, port: int, log: Path) -> None:
     RecoupError
         When it ends, or is not ready in time; with the last lines of its log.
     """
-    deadline, why, trust = time.monotonic() + _START_SECONDS, "no answer", tls.trust()
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            answer = httpx.get(f"{address(port)}/readyz", timeout=2, verify=trust)
-            if answer.status_code == 200:
-                return
-            why = answer.json()["detail"]
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
+    deadline, why = time.monotonic() + _START_SECONDS, "no answer"
+    # one client for all: making it would take the processor from the service that starts
+    with httpx.Client(base_url=address(port), timeout=2, verify=tls.trust()) as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                answer = client.get("/readyz")
+                if answer.status_code == 200:
+                    return
+                why = answer.json()["detail"]
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise RecoupError(f"the service on port {port} did not start: {why}; the end of {log}:\n{tail}")
 

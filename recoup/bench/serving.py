@@ -200,26 +200,28 @@ class _Sides:
             "fastapi": lambda answer: linked("share", np.array([answer["score"]]), average).item(),
             "mlflow": lambda answer: linked("share", np.array(answer["predictions"]), average).item(),
         }
-        for row in range(_COMPARED):
-            scores = {name: read[name](_ask(side, row).json()) for name, side in sides.items()}
-            if max(scores.values()) - min(scores.values()) > _TOLERANCE:
-                raise RecoupError(f"the sides give a loan other scores: {scores}")
+        with httpx.Client() as client:
+            for row in range(_COMPARED):
+                scores = {name: read[name](_ask(client, side, row).json()) for name, side in sides.items()}
+                if max(scores.values()) - min(scores.values()) > _TOLERANCE:
+                    raise RecoupError(f"the sides give a loan other scores: {scores}")
 
 
-def _ask(side: Side, row: int) -> httpx.Response:
+def _ask(client: httpx.Client, side: Side, row: int) -> httpx.Response:
     body = side.bodies.read_text().splitlines()[row]
-    return httpx.post(side.url, content=body, headers=dict(side.headers), timeout=10).raise_for_status()
+    return client.post(side.url, content=body, headers=dict(side.headers), timeout=10).raise_for_status()
 
 
 def _wait(process: subprocess.Popen, side: Side, log: Path) -> None:
     """Wait for the first good answer."""
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            _ask(side, 0)
-            return
-        except httpx.HTTPError:
-            time.sleep(0.02)
+    with httpx.Client() as client:  # one for all: making it would take the processor from the side that starts
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                _ask(client, side, 0)
+                return
+            except httpx.HTTPError:
+                time.sleep(0.02)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise RecoupError(f"{side.url} does not answer; the end of its log:\n{tail}")
 
