@@ -18,11 +18,11 @@ class Given:
 
     def __init__(self, model: RowModel):
         columns = [(place, column["name"], column["kind"]) for place, column in enumerate(model.card.columns)]
-        self._count = len(columns)
-        self._numbers = [(place, name) for place, name, kind in columns if kind != "category" and name != _HORIZON]
-        self._texts = [(place, name) for place, name, kind in columns if kind == "category"]
-        self._horizon = [place for place, name, _ in columns if name == _HORIZON]
-        self._names = {name for _, name in (*self._numbers, *self._texts)}
+        self._numbers = {place: name for place, name, kind in columns if kind != "category" and name != _HORIZON}
+        self._texts = {place: name for place, name, kind in columns if kind == "category"}
+        self._names = {*self._numbers.values(), *self._texts.values()}
+        self._places = np.array([*self._numbers], np.intp)
+        self._row = np.array([ULTIMATE if name == _HORIZON else 0.0 for _, name, _ in columns])
 
     def inputs(self, features: Mapping[str, float | str | None]) -> Inputs:
         """Return a row of model inputs.
@@ -37,15 +37,19 @@ class Given:
         Unfit
             Naming each input that is missing, is none of the model's, or is text where a number belongs.
         """
+        numbers = [features.get(name) for name in self._numbers.values()]
+        texts = [features.get(name) for name in self._texts.values()]
+        if features.keys() != self._names or str in map(type, numbers) or float in map(type, texts):
+            raise Unfit(self._wrong(features))
+        row = self._row.copy()
+        row[self._places] = [np.nan if value is None else value for value in numbers]
+        return Inputs(
+            row, {place: str(text or MISSING) for place, text in zip(self._texts, texts, strict=True)}, {}, {}
+        )
+
+    def _wrong(self, features: Mapping[str, float | str | None]) -> dict[str, str]:
+        """Return by name what is wrong with features."""
         wrong = dict.fromkeys(self._names - features.keys(), "missing: send null where it is unknown")
         wrong |= dict.fromkeys(features.keys() - self._names, "not an input of the model")
-        wrong |= {name: "a number or null" for _, name in self._numbers if type(features.get(name)) is str}
-        wrong |= {name: "text or null" for _, name in self._texts if type(features.get(name)) is float}
-        if wrong:
-            raise Unfit(wrong)
-        numbers = np.zeros(self._count)
-        numbers[[place for place, _ in self._numbers]] = [
-            np.nan if features[name] is None else features[name] for _, name in self._numbers
-        ]
-        numbers[self._horizon] = ULTIMATE
-        return Inputs(numbers, {place: str(features[name] or MISSING) for place, name in self._texts}, {}, {})
+        wrong |= {name: "a number or null" for name in self._numbers.values() if type(features.get(name)) is str}
+        return wrong | {name: "text or null" for name in self._texts.values() if type(features.get(name)) is float}

@@ -77,7 +77,7 @@ class GivenRequest(Asked):
     )
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReasonCode:
     """An input's share of the score: money for a price, probability for a contact."""
 
@@ -103,7 +103,7 @@ class Answered(BaseModel):
     stale: dict[str, datetime] = Field(description="marts last materialized too long ago, and when, UTC; empty: fresh")
 
 
-@dataclass(frozen=True)
+@dataclass
 class AtHorizon:
     """Cumulative recovery by a number of months ahead, and its 90 % interval: shares of what is owed."""
 

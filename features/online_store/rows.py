@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -102,8 +103,7 @@ class Columns:
         return [meanings[text] for text in texts]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One packed row, taken apart.
 
     Attributes

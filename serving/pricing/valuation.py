@@ -172,7 +172,9 @@ def joined(parts: Sequence[Valued]) -> Valued:
     rows: dict[str, Any] = {
         name: np.concatenate([getattr(part.outlook, name) for part in parts]) for name in _OUTLOOK_BY_LOAN
     }
-    own: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_LOAN}
+    own: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_LOAN[:-1]}
+    timed = all(part.curve is part.outlook.curve for part in parts)  # by the model: the same array
+    own["curve"] = rows["curve"] if timed else np.concatenate([part.curve for part in parts])
     return replace(parts[0], outlook=replace(parts[0].outlook, **rows), **own)
 
 
@@ -233,8 +235,11 @@ def present_value(horizons: tuple[float, ...], curve: np.ndarray, given: Assumpt
     True
     """
     discount = (1 + given.required_return) ** -_years(horizons)
+    through = given.passed_on(given.required_return)
+    if auctioned is None:
+        return _steps(curve) @ discount * through
     collected, sold = _cash(curve, auctioned)
-    return collected @ discount * given.passed_on(given.required_return) + sold @ discount
+    return collected @ discount * through + sold @ discount
 
 
 def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], curve: np.ndarray,
