@@ -134,6 +134,17 @@ def test_rows_and_standing_are_read_as_written(tables):
     assert ask(tables, "asset", "L2") == [None]
 
 
+def test_what_a_reader_keeps_lasts_until_the_store_changes(tables):
+    fill(tables, "region", {"CA": b"1"})
+    for _ in range(2):
+        with tables.reading() as sight:
+            assert sight.kept.setdefault("CA", sight.rows({"region": ["CA"]})) == {"region": [b"1"]}
+    with tables.writing() as change:
+        change.put("region", [("CA", b"2")])
+    with tables.reading() as sight:
+        assert sight.kept.setdefault("CA", sight.rows({"region": ["CA"]})) == {"region": [b"2"]}
+
+
 def test_change_is_seen_whole_or_not_at_all(tables):
     fill(tables, "asset", {"L1": b"old"})
     fill(tables, "contact", {"B1": b"old"})
