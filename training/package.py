@@ -184,7 +184,9 @@ class ModelPackage:
         """
         horizons = self._distribution.horizons
         explained, spread = self._many
-        frame = frame.with_columns(pl.col(self._categories).cast(pl.Categorical))  # once for both
+        categories = pl.col(self._categories)  # once for both, as they take them
+        numbers = pl.all().exclude(self._categories).cast(pl.Float32).fill_null(np.nan)
+        frame = frame.with_columns(categories.cast(pl.Categorical), numbers)
         raw, places, moves = explained.over("horizon_months", horizons, frame, count, threads)
         average = self._curve.at(horizons)
         curve, base = self._linked(raw, average), self._linked(self.shap.base, average)

@@ -41,7 +41,8 @@ class Absence:
         names = tuple(name for name, held in population.known.items() if _is_absent(population, held, frame[name]))
         if not names:
             return cls(names)
-        with_them, blind = population.outlook, package.outlook(without(population.seen, names, package))
+        with_them = population.outlook
+        blind, _, _ = package.appraise(without(population.seen, names, package), 0)
         return cls(
             names,
             fall=min(1.0, float(np.quantile(_ratio(with_them.lower, blind.lower), 1 - _HELD))),

@@ -105,7 +105,7 @@ class Population:
         known = {name: held for name, held in package.card.population.items() if name not in moving and held}
         always = frozenset(name for name in known if package.reference[name].null_count() == 0)
         seen = package.reference.head(_COMPARED_ROWS)
-        return cls(known, always, seen, package.outlook(seen))
+        return cls(known, always, seen, package.appraise(seen, 0)[0])
 
     @cached_property
     def lower(self) -> np.ndarray:

@@ -15,7 +15,7 @@ from serving.pricing.valuation import Assumptions, Valued
 
 REASONS = 3
 _REASONS = [f"reason_{place + 1}" for place in range(REASONS)]
-_PART_LOANS = 32_768  # what is worked out of them lies near the processor
+_PART_LOANS = 65_536  # what is worked out of them lies near the processor
 _THREADS = 2
 
 
