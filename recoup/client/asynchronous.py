@@ -174,3 +174,11 @@ class AsyncDispatch(AsyncClient):
                 decision_id=decision_id,
             )
         )
+
+    async def profile(self, borrower_id: str, moment: datetime | None = None) -> dict[str, Any]:
+        """Return what was known of a debtor (his token) at a moment, now if not given; masked."""
+        return await self._ask(calls.profile(borrower_id, moment))
+
+    async def profile_page(self, borrower_id: str, moment: datetime | None = None) -> bytes:
+        """Return the same on one page: HTML."""
+        return await self._ask(calls.profile_page(borrower_id, moment))

@@ -73,6 +73,16 @@ def outcome(attempted_at: datetime, **told: Any) -> Call[OutcomeResponse]:
     return Call("POST", "/outcome", _model(OutcomeResponse), {"json": told | {"attempted_at": _zoned(attempted_at)}})
 
 
+def profile(borrower_id: str, moment: datetime | None) -> Call[dict[str, Any]]:
+    """Return the call that asks what is known of a debtor."""
+    return Call("GET", f"/debtors/{borrower_id}", lambda response: response.json(), _at(moment))
+
+
+def profile_page(borrower_id: str, moment: datetime | None) -> Call[bytes]:
+    """Return the call that asks for the page of a debtor."""
+    return Call("GET", f"/debtors/{borrower_id}/page", lambda response: response.content, _at(moment))
+
+
 def price_tape(tape: Path, source: str, assumptions: str | None) -> Call[Status]:
     """Return the call that gives a tape in.
 
@@ -135,6 +145,10 @@ def _scored(path: str, read: Callable[[httpx.Response], T], **asked: Any) -> Cal
     if moment is not None:
         asked["moment"] = _zoned(moment)
     return Call("POST", path, read, {"json": asked})
+
+
+def _at(moment: datetime | None) -> dict[str, Any]:
+    return {} if moment is None else {"params": {"moment": _zoned(moment)}}
 
 
 def _zoned(moment: datetime) -> str:

@@ -170,3 +170,11 @@ class Dispatch(Client):
                 decision_id=decision_id,
             )
         )
+
+    def profile(self, borrower_id: str, moment: datetime | None = None) -> dict[str, Any]:
+        """Return what was known of a debtor (his token) at a moment, now if not given; masked."""
+        return self._ask(calls.profile(borrower_id, moment))
+
+    def profile_page(self, borrower_id: str, moment: datetime | None = None) -> bytes:
+        """Return the same on one page: HTML."""
+        return self._ask(calls.profile_page(borrower_id, moment))

@@ -5,6 +5,7 @@ from serving.dispatch.outcome_operation import OUTCOME
 from serving.http.app import Service
 from serving.http.models import MODELS
 from serving.http.scored import scored
+from serving.profile.operation import PROFILES
 from serving.review.operation import REVIEW
 from serving.schemas import ContactChance, ContactRequest, NextContactRequest, NextContactResponse
 
@@ -24,6 +25,7 @@ SERVICE = Service(
             {409: "the loan is not charged off yet, or no case any more"},
         ),
         OUTCOME,
+        *PROFILES,
         MODELS,
         REVIEW,
     ),

@@ -48,7 +48,7 @@ GIVEN = {
     "currency": "USD", "reference": "T-17",
     "decision_id": "8b0e3f6c", "attempt_id": "A7", "attempted_at": datetime(2025, 12, 31, tzinfo=UTC),
     "outcome": "promise", "contact_point": f"t_{'0' * 32}", "promised_amount": 50.0, "cost": 0.6, "propensity": 0.9,
-    "agency": "north",
+    "agency": "north", "borrower_id": "8b0e3f6c",
 }  # fmt: skip
 TAKEN = b'{"loans": []}'
 WRONG = {"title": "no", "status": 422, "detail": "it does not fit", "errors": [{"pointer": "#/moment", "detail": "?"}]}
