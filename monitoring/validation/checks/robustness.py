@@ -55,7 +55,7 @@ def run(evidence: Evidence) -> Result:
         f"when silent is {gravest[0]} ({gravest[2]:.0%} of the skill), and the total moves most without {shifted[0]} "
         f"(times {shifted[3]:.2f}).",
         {"noise_rank": rank, "skill_lost": gravest[2], "level_without": shifted[3]},
-        f"Refuse scores while {' or '.join(sorted({gravest[0], shifted[0]}))} is stale; see the stale marks of each answer.",
+        f"Refuse scores while {' or '.join(sorted({gravest[0], shifted[0]}))} is stale; see each answer's stale marks.",
         tables=[Table("Each mart silent in turn: what is left of the order, what share of the skill is lost, and the "
                       "total over what it was.",
                       ["silent mart", evidence.order_metric, "skill lost", "total over usual"], silent)],
