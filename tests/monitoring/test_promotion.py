@@ -13,9 +13,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def content(version="contact/1", fingerprint="f", written=NOW, verdict="green", complete=True):
-    checks = {"calibration": {"title": "Calibration", "verdict": verdict}, "concept": {
-        "title": "Concept", "verdict": "not applicable"}}  # fmt: skip
-    told = {"version": version, "fingerprint": fingerprint, "written_at": written.isoformat(), "complete": complete}
+    checks = {"calibration": {"title": "Calibration", "verdict": verdict, "says": "Totals are met."}, "concept": {
+        "title": "Concept", "verdict": "not applicable", "says": "No truth is known."}}  # fmt: skip
+    told = {"version": version, "fingerprint": fingerprint, "written_at": written.isoformat(), "complete": complete,
+            "verdict": verdict}  # fmt: skip
     return json.dumps(told | {"checks": checks}).encode()
 
 
