@@ -70,8 +70,8 @@ class Distribution:
 
     def upper(self, spread: np.ndarray) -> np.ndarray:
         """Return the upper end of the 90 % interval at every horizon, shape (n, k), rising along a row."""
-        ends = (np.maximum(spread, _LEAST_SPREAD)[:, None] + self.margins) * self.scales
-        return np.minimum(np.maximum(np.maximum.accumulate(ends, axis=1), _LEAST_UPPER), 1.0)
+        ends = (np.maximum(spread, _LEAST_SPREAD) + self.margins[:, None]) * self.scales[:, None]
+        return np.minimum(np.maximum(np.maximum.accumulate(ends, axis=0), _LEAST_UPPER), 1.0).T
 
     def outlook(self, curve: np.ndarray, spread: np.ndarray) -> Outlook:
         """Return the expected recovery of n loans at every horizon, shape (n, k), with what their spread, (n,), says.
@@ -79,7 +79,7 @@ class Distribution:
         An interval always holds its own expectation.
         """
         upper = np.maximum(self.upper(spread), curve)
-        return Outlook(self._months, curve, np.zeros(curve.shape), upper, self.group(spread))
+        return Outlook(self._months, curve, np.zeros(curve.shape[::-1]).T, upper, self.group(spread))
 
     def group(self, spread: np.ndarray) -> np.ndarray:
         """Return each loan's row of ``shapes``, shape (n,)."""

@@ -104,7 +104,7 @@ class LeafScores:
         from training.leaf_walk import walk
 
         kept, answers = self.answers(name, values)
-        raw = np.empty((frame.height, len(values)))
+        raw = np.empty((len(values), frame.height)).T  # what follows goes value by value
         places, moves = np.empty((frame.height, count), np.intp), np.empty((frame.height, count))
         quantiser = self.quantiser
 

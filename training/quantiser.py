@@ -103,7 +103,7 @@ class Quantiser:
         columns = {place: frame[names[place]].cast(pl.Categorical) for place in asked}
         distinct = {place: column.unique().sort() for place, column in columns.items()}
         counts = self._counts(tuple((place, tuple(levels.cast(pl.String))) for place, levels in distinct.items()))
-        codes = {place: column.to_physical().to_numpy() for place, column in columns.items()}
+        codes = {place: column.to_physical().to_numpy().astype(np.intp) for place, column in columns.items()}
         for number, count in counts.items():
             place = self.planes[number].feature
             levels = distinct[place].to_physical().to_numpy()

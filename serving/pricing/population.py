@@ -153,7 +153,7 @@ class Population:
         if not len(rows):
             return outlook
         doubt = (distance[rows] / (1 + distance[rows]))[:, None]
-        lower, upper = outlook.lower.copy(), outlook.upper.copy()
+        lower, upper = outlook.lower.copy(order="K"), outlook.upper.copy(order="K")
         lower[rows] = np.minimum(lower[rows], self.lower) * (1 - doubt)
         widest = np.maximum(upper[rows], self.upper)
         upper[rows] = widest + doubt * (1 - widest)

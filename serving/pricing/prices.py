@@ -59,7 +59,8 @@ def prices(offer: Offer, given: Assumptions) -> Prices:
 
     with ThreadPoolExecutor(_THREADS) as executor:
         parts, tables = zip(*executor.map(part, _parts(offer.frame.height)), strict=True)
-    valued, shapes, told = valuation.joined(parts), package.shapes, pl.concat(tables)
+        valued = valuation.joined(parts, executor)
+    shapes, told = package.shapes, pl.concat(tables)
     if offer.collateral:
         valued, shapes = secured.combine(valued, offer.collateral, shapes, given)
         texts = zip(*secured.reasons(offer.collateral, valued, REASONS), strict=True)

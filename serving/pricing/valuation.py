@@ -8,6 +8,7 @@ price is unique.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -167,14 +168,15 @@ class Valued:
         }
 
 
-def joined(parts: Sequence[Valued]) -> Valued:
-    """Return the values of unsecured loans, one part after another."""
-    rows: dict[str, Any] = {
-        name: np.concatenate([getattr(part.outlook, name) for part in parts]) for name in _OUTLOOK_BY_LOAN
-    }
-    own: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_LOAN[:-1]}
+def joined(parts: Sequence[Valued], executor: Executor) -> Valued:
+    """Return the values of unsecured loans, one part after another; large tables are put together side by side."""
+    outlooks = [part.outlook for part in parts]
     timed = all(part.curve is part.outlook.curve for part in parts)  # by the model: the same array
-    own["curve"] = rows["curve"] if timed else np.concatenate([part.curve for part in parts])
+    names = _BY_LOAN[:-1] if timed else _BY_LOAN
+    sides = [(outlooks, name) for name in _OUTLOOK_BY_LOAN] + [(parts, name) for name in names]
+    whole = list(executor.map(lambda side: np.concatenate([getattr(part, side[1]) for part in side[0]]), sides))
+    rows: dict[str, Any] = dict(zip(_OUTLOOK_BY_LOAN, whole, strict=False))
+    own: dict[str, Any] = {"curve": rows["curve"]} | dict(zip(names, whole[len(rows) :], strict=True))
     return replace(parts[0], outlook=replace(parts[0].outlook, **rows), **own)
 
 
