@@ -93,8 +93,12 @@ def wait_ready(process: subprocess.Popen, port: int, log: Path) -> None:
             except httpx.TransportError:
                 pass
             time.sleep(0.02)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise RecoupError(f"the service on port {port} did not start: {why}; the end of {log}:\n{tail}")
+    raise RecoupError(f"the service on port {port} did not start: {why}; the end of {log}:\n{tail(log)}")
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
 @contextmanager

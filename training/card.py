@@ -58,3 +58,8 @@ class Card:
     coverage: dict[str, float] = field(default_factory=dict)
     common_factor: dict[str, float] = field(default_factory=dict)
     attempt_value: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def categories(self) -> list[str]:
+        """Inputs that are categories, in order."""
+        return [column["name"] for column in self.columns if column["kind"] == "category"]

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 
 from training.baselines import one_hot
+from training.ensemble import ALONE, MACHINE
 
 _NIL = 0.01
 """A rate up to it counts as nothing paid."""
@@ -78,9 +79,8 @@ def hurdle(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.nd
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     known, asked = _leveled(train, test)
-    parameters: dict[str, Any] = {
-        "iterations": 250, "depth": 4, "learning_rate": 0.03, "l2_leaf_reg": 20, "rsm": 0.5, "max_ctr_complexity": 1,
-        "random_seed": _SEED, "thread_count": 2, "allow_writing_files": False, "verbose": False,
+    parameters: dict[str, Any] = MACHINE | ALONE | {
+        "iterations": 250, "depth": 4, "learning_rate": 0.03, "l2_leaf_reg": 20, "rsm": 0.5, "random_seed": _SEED,
         "cat_features": list(known.select_dtypes("category")),
     }  # fmt: skip
     known, asked = (

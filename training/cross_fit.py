@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from training.ensemble import ALONE, MACHINE
 from training.package import to_pool
 
-_TREES = {"iterations": 80, "depth": 5, "learning_rate": 0.1, "l2_leaf_reg": 20, "max_ctr_complexity": 1,
-          "thread_count": 2, "allow_writing_files": False, "verbose": False}  # fmt: skip
-
+_TREES = MACHINE | ALONE | {"iterations": 80, "depth": 5, "learning_rate": 0.1, "l2_leaf_reg": 20}
 _APART = 0.02
 
 

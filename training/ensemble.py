@@ -18,6 +18,8 @@ MACHINE = {"thread_count": 1, "max_ctr_complexity": 1, "allow_writing_files": Fa
 Several fits at once, of a thread each, are sooner done than one after another of several threads.
 """
 FITS_AT_ONCE = 2
+ALONE = {"thread_count": FITS_AT_ONCE}
+"""Of a fit that has no others beside it."""
 
 PoolOf = Callable[[np.ndarray], Pool]
 """From targets, shape (n,), to the pool of the rows they belong to."""
@@ -42,7 +44,7 @@ def fit(pool_of: PoolOf, parts: list[Part], parameters: dict[str, Any], seeds: i
         Its raw score is the weighted sum of the parts' scores.
     """
     first = parameters["random_seed"]
-    threads = {"thread_count": FITS_AT_ONCE} if len(parts) * seeds == 1 else {}
+    threads = ALONE if len(parts) * seeds == 1 else {}
 
     def fitted(job: tuple[Part, Pool, int]) -> tuple[CatBoost, float]:
         part, pool, seed = job

@@ -5,7 +5,6 @@ the trees are walked once for a whole recovery curve. The table is that of `Leaf
 depend on that input is added up once for all values, so that scores may differ in the last bits.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,6 @@ from catboost import CatBoost
 
 from training.leaf_shap import Floats, Ints, LeafShap
 from training.quantiser import Quantiser
-
-_CHUNK_ROWS = 65_536  # binned at once: bounds memory whatever the number of rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +74,7 @@ class LeafScores:
         columns, tables = np.zeros((len(ones), 1), np.intp), _tables(values, first_leaf)
         return cls(Quantiser.build(model), names, bias, ones, columns, tables)
 
-    def over(self, name: str, values: Floats, frame: pl.DataFrame, count: int,
-             threads: int = 1) -> tuple[Floats, Ints, Floats]:  # fmt: skip
+    def over(self, name: str, values: Floats, frame: pl.DataFrame, count: int) -> tuple[Floats, Ints, Floats]:
         """Return raw scores as one input takes several values, and the reasons at the last of them.
 
         Parameters
@@ -91,7 +87,6 @@ class LeafScores:
             Inputs in the model's order, categories as text without null.
         count : int
             How many reasons; none of a model that is `unexplained`.
-        threads : int
 
         Returns
         -------
@@ -107,18 +102,10 @@ class LeafScores:
         raw = np.empty((len(values), frame.height)).T  # what follows goes value by value
         places, moves = np.empty((frame.height, count), np.intp), np.empty((frame.height, count))
         quantiser = self.quantiser
-
-        def chunk(start: int) -> None:
-            part = slice(start, start + _CHUNK_ROWS)
-            walk(
-                quantiser.bins(frame[part]), quantiser.first_split, quantiser.plane, quantiser.threshold,
-                self.widths, self.columns, self.tables, len(self.names),
-                kept, answers, raw[part], places[part], moves[part],
-            )  # fmt: skip
-
-        starts = range(0, frame.height, _CHUNK_ROWS)
-        with ThreadPoolExecutor(threads) as executor:
-            list(executor.map(chunk, starts))
+        walk(
+            quantiser.bins(frame), quantiser.first_split, quantiser.plane, quantiser.threshold,
+            self.widths, self.columns, self.tables, len(self.names), kept, answers, raw, places, moves,
+        )  # fmt: skip
         return raw + self.bias, places, moves
 
     def answers(self, name: str, values: Floats) -> tuple[np.ndarray, np.ndarray]:

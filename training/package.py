@@ -114,7 +114,7 @@ class ModelPackage:
 
     def pool(self, frame: pl.DataFrame) -> Pool:
         """Return model inputs as CatBoost takes them; see `to_pool`."""
-        return to_pool(frame.select(self.names), self._categories)
+        return to_pool(frame.select(self.names), self.card.categories)
 
     def scores(self, frame: pl.DataFrame, threads: int = 1) -> Floats:
         """Return the scores of model inputs, shape (n,), each in [0, 1]."""
@@ -163,7 +163,7 @@ class ModelPackage:
         )
         return self._distribution.outlook(curve, self._spread(frame, threads))
 
-    def appraise(self, frame: pl.DataFrame, count: int, threads: int = 1) -> tuple[Outlook, np.ndarray, Floats]:
+    def appraise(self, frame: pl.DataFrame, count: int) -> tuple[Outlook, np.ndarray, Floats]:
         """Return the `outlook` of many loans and their ultimate `reasons`, in one walk of the trees.
 
         Parameters
@@ -172,7 +172,6 @@ class ModelPackage:
             Inputs of a recovery model at the ultimate horizon, categories without null.
         count : int
             How many reasons.
-        threads : int
 
         Returns
         -------
@@ -184,14 +183,14 @@ class ModelPackage:
         """
         horizons = self._distribution.horizons
         explained, spread = self._many
-        categories = pl.col(self._categories)  # once for both, as they take them
-        numbers = pl.all().exclude(self._categories).cast(pl.Float32).fill_null(np.nan)
+        categories = pl.col(self.card.categories)  # once for both, as they take them
+        numbers = pl.all().exclude(self.card.categories).cast(pl.Float32).fill_null(np.nan)
         frame = frame.with_columns(categories.cast(pl.Categorical), numbers)
-        raw, places, moves = explained.over("horizon_months", horizons, frame, count, threads)
+        raw, places, moves = explained.over("horizon_months", horizons, frame, count)
         average = self._curve.at(horizons)
         curve, base = self._linked(raw, average), self._linked(self.shap.base, average)
         moves *= self._chord(raw[:, -1], curve[:, -1], base[-1], average[-1])[:, None]
-        spreads, _, _ = spread.over("horizon_months", horizons[-1:], frame, 0, threads)
+        spreads, _, _ = spread.over("horizon_months", horizons[-1:], frame, 0)
         return self._distribution.outlook(curve, spreads[:, 0]), places, moves
 
     def verify(self, frame: pl.DataFrame) -> None:
@@ -258,10 +257,6 @@ class ModelPackage:
     @cached_property
     def _curve(self) -> HorizonCurve:
         return HorizonCurve.from_card(self.card.curve)
-
-    @cached_property
-    def _categories(self) -> list[str]:
-        return [column["name"] for column in self.card.columns if column["kind"] == "category"]
 
     def _average(self, frame: pl.DataFrame) -> Floats:
         """Return what a raw score of 1 is worth in each row: the average recovery at its horizon."""

@@ -113,7 +113,7 @@ def _answers(quantiser: Quantiser, levels: Levels) -> tuple[dict[int, dict[str, 
 
 def _levels(package: ModelPackage) -> dict[str, list[str]]:
     """Return every text of each category that training saw."""
-    categories = [column["name"] for column in package.card.columns if column["kind"] == "category"]
+    categories = package.card.categories
     return {name: sorted({*package.card.population.get(name, []), MISSING}) for name in categories}
 
 

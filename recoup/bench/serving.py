@@ -222,8 +222,7 @@ def _wait(process: subprocess.Popen, side: Side, log: Path) -> None:
                 return
             except httpx.HTTPError:
                 time.sleep(0.02)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise RecoupError(f"{side.url} does not answer; the end of its log:\n{tail}")
+    raise RecoupError(f"{side.url} does not answer; the end of its log:\n{server.tail(log)}")
 
 
 def _ratios(borne: Mapping[str, Load]) -> dict[str, float]:

@@ -25,7 +25,7 @@ DEFAULT = Path(__file__).parent / "assumptions.yaml"
 _LOWEST, _HIGHEST = -0.99, 1000.0
 """Returns per year beyond which none is named."""
 _OUTLOOK_BY_LOAN = ("curve", "lower", "upper", "shape")
-_BY_LOAN = ("expected", "worth", "cost", "curve")
+_BY_LOAN = ("expected", "worth", "cost")
 
 
 class Given(BaseModel):
@@ -143,7 +143,7 @@ class Valued:
     def of(self, held: np.ndarray) -> Self:
         """Return the values of some of the loans: ``held`` is a mask of shape (n,)."""
         rows = {name: getattr(self.outlook, name)[held] for name in _OUTLOOK_BY_LOAN}
-        own = {name: getattr(self, name)[held] for name in _BY_LOAN}
+        own = {name: getattr(self, name)[held] for name in (*_BY_LOAN, "curve")}
         auctioned = None if self.auctioned is None else self.auctioned[held]
         return replace(self, outlook=replace(self.outlook, **rows), auctioned=auctioned, **own)
 
@@ -172,7 +172,7 @@ def joined(parts: Sequence[Valued], executor: Executor) -> Valued:
     """Return the values of unsecured loans, one part after another; large tables are put together side by side."""
     outlooks = [part.outlook for part in parts]
     timed = all(part.curve is part.outlook.curve for part in parts)  # by the model: the same array
-    names = _BY_LOAN[:-1] if timed else _BY_LOAN
+    names = _BY_LOAN if timed else (*_BY_LOAN, "curve")
     sides = [(outlooks, name) for name in _OUTLOOK_BY_LOAN] + [(parts, name) for name in names]
     whole = list(executor.map(lambda side: np.concatenate([getattr(part, side[1]) for part in side[0]]), sides))
     rows: dict[str, Any] = dict(zip(_OUTLOOK_BY_LOAN, whole, strict=False))

@@ -1,5 +1,6 @@
 """LeafScores against LeafShap and CatBoost's predict, with one input at several values."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
@@ -7,7 +8,6 @@ import polars as pl
 import pytest
 from catboost import Pool
 
-import training.leaf_scores
 from tests.training.test_leaf_shap import CATEGORIES, MODELS, NUMBERS, fit, loans, tabulated
 from training.leaf_scores import LeafScores
 
@@ -42,13 +42,15 @@ def test_scores_and_reasons_are_those_of_the_table(name: str) -> None:
     assert (places == expected_places).all() and (moves == expected_moves).all()
 
 
-def test_the_bits_do_not_depend_on_chunks_threads_and_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bits_do_not_depend_on_chunks_threads_and_neighbours() -> None:
     model, shap = tabulated("monotone")
     scores = LeafScores.of(model, shap)
     whole = scores.over("age", VALUES, table(False), 7)
     alone = scores.over("age", VALUES, table(False)[35:36], 7)
-    monkeypatch.setattr(training.leaf_scores, "_CHUNK_ROWS", 70)
-    parts = scores.over("age", VALUES, table(False), 7, threads=2)
+    with ThreadPoolExecutor(2) as executor:
+        chunks = executor.map(lambda start: scores.over("age", VALUES, table(False)[start : start + 70], 7),
+                              range(0, 300, 70))  # fmt: skip
+        parts = [np.concatenate(part) for part in zip(*chunks, strict=True)]
     for all_at_once, one, in_parts in zip(whole, alone, parts, strict=True):
         assert (all_at_once == in_parts).all() and (all_at_once[35:36] == one).all()
 
