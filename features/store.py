@@ -96,10 +96,12 @@ class FeatureDoor:
         from features.repository import definitions
 
         self.home.feast.mkdir(parents=True, exist_ok=True)
+        # made first: Feast sets filters of its own while it is imported
+        store, defined = self._feast, definitions(self._marts.places())
         with warnings.catch_warnings():
             # Feast calls every on-demand view experimental, at every apply
             warnings.filterwarnings("ignore", "On demand feature view", RuntimeWarning)
-            self._feast.apply(definitions(self._marts.places()))
+            store.apply(defined)
 
     def columns(self, service: str) -> list[ServiceColumn]:
         """Return a model's inputs in order, as its FeatureService lists them."""

@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from features.home import Home
+from features.lake import Lake
 from features.store import FeatureDoor
 from monitoring.validation import people, truths
 from training import evidence, job, split
@@ -153,14 +154,37 @@ def gather(home: Home, version: Registered, truth: Path | None, progress: job.Pr
         Told a line per step.
     """
     card, door = version.package.card, FeatureDoor(home)
-    as_of = datetime.fromisoformat(card.as_of)
-    learner = job.prepare(door, TASKS[card.name], card.source, as_of, card.seed, progress)
+    learner = job.prepare(door, TASKS[card.name], card.source, datetime.fromisoformat(card.as_of), card.seed, progress)
+    return of_rows(home, version, learner, truth, progress)
+
+
+def of_rows(
+    home: Home,
+    version: Registered,
+    learner: Learner,
+    truth: Path | None,
+    progress: job.Progress,
+    challengers: bool = True,
+) -> Evidence:
+    """Make the evidence of a version from rows that are at hand: its own, or such as are under suspicion.
+
+    Parameters
+    ----------
+    home, version, truth, progress
+        As for `gather`.
+    learner : Learner
+        Labelled rows with their inputs.
+    challengers : bool
+        Whether the task's challengers are fitted too.
+    """
+    card = version.package.card
     parts = split.by_time(learner.rows["order"].to_numpy(), learner.rows["entity"].to_numpy())
     known = truths.expected(truth, learner.rows, card.name) if truth else None
-    progress("the model as fitted before the test, its challengers")
+    progress(f"the model as fitted before the test{', its challengers' if challengers else ''}")
     tested = job.fit(learner, parts.train, card.parameters, card)
-    metrics, table = evidence.measure(learner, tested, parts.train, parts.test, challengers=True)
-    judged = parts.test & learner.rows["judged"].to_numpy()
+    metrics, table = evidence.measure(learner, tested, parts.train, parts.test, challengers)
+    judged = learner.rows.filter(parts.test & learner.rows["judged"].to_numpy())
+    lake = Lake(home)
     return Evidence(
         version=version,
         learner=learner,
@@ -168,7 +192,7 @@ def gather(home: Home, version: Registered, truth: Path | None, progress: job.Pr
         tested=tested,
         metrics=metrics,
         table=table,
-        people=people.describe(door.lake, card.source, learner.rows.filter(judged), as_of),
+        people=people.describe(lake, card.source, judged, datetime.fromisoformat(card.as_of)),
         truth=known,
-        lake=door.lake.snapshot(),
+        lake=lake.snapshot(),
     )
