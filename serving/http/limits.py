@@ -15,8 +15,8 @@ class Limits:
         Largest JSON body; ``RECOUP_MAX_BODY_BYTES``.
     tape_bytes : int
         Largest tape; ``RECOUP_MAX_TAPE_BYTES``.
-    waiting_tapes : int
-        Most tapes that wait or are being priced; ``RECOUP_MAX_WAITING_TAPES``.
+    waiting_tasks : int
+        Most tasks that wait or are being done; ``RECOUP_MAX_WAITING_TASKS``.
     waiting : int
         Most questions that wait or are being answered, in one worker; ``RECOUP_MAX_WAITING``.
     answer_seconds : float
@@ -30,7 +30,7 @@ class Limits:
 
     body_bytes: int
     tape_bytes: int
-    waiting_tapes: int
+    waiting_tasks: int
     waiting: int
     answer_seconds: float
     body_seconds: float
@@ -48,7 +48,7 @@ def from_environment() -> Limits:
     return Limits(
         body_bytes=whole("RECOUP_MAX_BODY_BYTES", 1 << 20),
         tape_bytes=whole("RECOUP_MAX_TAPE_BYTES", 512 << 20),
-        waiting_tapes=whole("RECOUP_MAX_WAITING_TAPES", 8),
+        waiting_tasks=whole("RECOUP_MAX_WAITING_TASKS", 8),
         waiting=whole("RECOUP_MAX_WAITING", 128),
         answer_seconds=number("RECOUP_ANSWER_SECONDS", 10.0),
         body_seconds=number("RECOUP_BODY_SECONDS", 10.0),

@@ -1,12 +1,10 @@
 """The pricing service over HTTP."""
 
-from features import home as homes
 from serving.http.app import Service
 from serving.http.models import MODELS
 from serving.http.scored import scored
 from serving.pricing.answers import Pricing
-from serving.pricing.runner import Runner
-from serving.pricing.tape_operations import TAPE_OPERATIONS
+from serving.pricing.tape_operations import PRICE_TAPE, TAPES
 from serving.review.operation import REVIEW
 from serving.schemas import GivenRequest, PricedLoan, PriceRequest, PriceResponse
 
@@ -24,9 +22,10 @@ SERVICE = Service(
             "/price_given", "price", "Value a loan by features that the caller sends",
             GivenRequest, PricedLoan, Pricing.price_given, "#/reference",
         ),
-        *TAPE_OPERATIONS,
+        PRICE_TAPE,
+        *TAPES.operations(),
         MODELS,
         REVIEW,
     ),
-    beside=lambda: Runner(homes.current()),
+    beside=TAPES.runner,
 )  # fmt: skip

@@ -16,8 +16,8 @@ from serving import bento, server
 from serving.access.keys import KeyRing
 from serving.journal import Journal
 from serving.pricing import tape, valuation
-from serving.pricing.tasks import ENDED
 from serving.replay import rebuild
+from serving.tasks.tasks import ENDED
 from tests.serving.described import described_client
 from training import registry
 
@@ -69,7 +69,7 @@ def served(worked):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECOUP_API_KEY", KEY)
         patch.setenv("RECOUP_MAX_TAPE_BYTES", "300000")
-        patch.setenv("RECOUP_MAX_WAITING_TAPES", "2")
+        patch.setenv("RECOUP_MAX_WAITING_TASKS", "2")
         found = Served(worked, bento.build(worked, registry.load(worked, "recovery")))
         found.start()
         yield found

@@ -1,4 +1,4 @@
-"""Tapes priced one after another, each in a process of its own, beside the service that answers."""
+"""Tasks done one after another, each in a process of its own, beside the service that answers."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from features.errors import RecoupError
-from features.home import Home
-from serving.pricing.tasks import Tasks
+from serving.tasks.tasks import Tasks
 
 _LOOK_SECONDS = 0.3
 _MEND_SECONDS = 5
@@ -20,15 +19,21 @@ _CODE = Path(__file__).parents[2]
 
 
 class Runner:
-    """Prices waiting tapes for as long as it is entered.
+    """Does waiting tasks for as long as it is entered.
 
-    Several workers of a service may hold one each; only the first to come prices, and when it is gone
+    Several workers of a service may hold one each; only the first to come does them, and when it is gone
     the next takes over.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the tasks.
+    module : str
+        What does a task: ``python -m MODULE TASK_FOLDER``; see `serving.tasks.worker`.
     """
 
-    def __init__(self, home: Home):
-        self._tasks = Tasks(home)
-        self._folder = home.portfolios
+    def __init__(self, folder: Path, module: str):
+        self._tasks, self._folder, self._module = Tasks(folder), folder, module
         self._work: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Runner":
@@ -52,18 +57,18 @@ class Runner:
                     self._tasks.put_back(cut_off)
                     cut_off = False
                     while begun := self._tasks.begin():
-                        await self._price(begun.task_id)
+                        await self._do(begun.task_id)
                     await asyncio.sleep(_LOOK_SECONDS)
                 except (OSError, ValueError, RecoupError) as error:  # a full disk, a file that somebody changed
-                    logging.getLogger(__name__).warning("tapes wait: %s", error)
+                    logging.getLogger(__name__).warning("tasks wait: %s", error)
                     await asyncio.sleep(_MEND_SECONDS)
 
-    async def _price(self, task_id: str) -> None:
+    async def _do(self, task_id: str) -> None:
         folder = self._tasks.folder(task_id)
         (folder / "outcome.json").unlink(missing_ok=True)
         (folder / "steps.json").unlink(missing_ok=True)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "serving.pricing.task", str(folder), cwd=_CODE, stdin=asyncio.subprocess.PIPE
+            sys.executable, "-m", self._module, str(folder), cwd=_CODE, stdin=asyncio.subprocess.PIPE
         )
         try:
             while process.returncode is None and self._tasks.status(task_id).state == "running":
@@ -86,7 +91,7 @@ class Runner:
         elif code is not None and code < 0:  # a signal: SIGTERM comes when the service is being stopped
             self._tasks.put_back(cut_off=code != -signal.SIGTERM)
         else:
-            why = f"pricing ended with code {code} and no word; the service's log may say more"
+            why = f"it ended with code {code} and no word; the service's log may say more"
             self._tasks.end(task_id, "failed", error=outcome.get("error", why))
 
 

@@ -1,6 +1,6 @@
-"""Tapes given to the pricing service, as files: what was asked, how far it is, what came out.
+"""Tasks given to a service, as files: what was asked, how far it is, what came out.
 
-A task is a folder of the home. What was asked is written once; the state is replaced whole, by whoever
+A task is a folder. What was asked is written once; the state is replaced whole, by whoever
 holds the lock of all tasks. So a killed service finds every task as it was, and several workers
 agree on one queue.
 """
@@ -18,21 +18,19 @@ from pydantic import BaseModel, Field
 
 from features.errors import RecoupError
 from features.files import locked, replace
-from features.home import Home
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
+OUT = "out"
+"""Where a task's result lies in its folder."""
 ATTEMPTS = 2
-"""How often a task is begun: one whose pricing was cut off twice is not tried again."""
+"""How often a task is begun: one that was cut off twice is not tried again."""
 
 
 class Asked(BaseModel):
-    """What a task is to price, and for whom."""
+    """What a task is to do, and for whom; each kind of task adds its own."""
 
     owner: str
-    source: str
-    assumptions: str | None
-    file: str
     received_at: datetime
 
 
@@ -65,11 +63,11 @@ class Full(RecoupError):
 
 
 class Tasks:
-    """The tasks of one home."""
+    """The tasks of one kind, which a folder holds."""
 
-    def __init__(self, home: Home):
-        self._folder = home.portfolios
-        self._open = home.portfolios / "open"  # an empty file per task that has not ended
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._open = folder / "open"  # an empty file per task that has not ended
 
     def folder(self, task_id: str) -> Path:
         """Return where a task's files are.
@@ -85,7 +83,7 @@ class Tasks:
 
     @contextmanager
     def upload(self) -> Iterator[Path]:
-        """Give a folder to receive a tape in; what is left there in the end is removed."""
+        """Give a folder to receive a task in; what is left there in the end is removed."""
         folder = self._folder / f".{uuid.uuid4().hex}"
         folder.mkdir(parents=True)
         try:
@@ -119,10 +117,10 @@ class Tasks:
         Full
         """
         if len(self.open()) >= most:
-            raise Full(f"{most} tapes are waiting or being priced")
+            raise Full(f"{most} tasks are waiting or being done")
 
     def asked(self, task_id: str) -> Asked:
-        """Return what a task is to do."""
+        """Return for whom a task is."""
         return Asked.model_validate_json((self.folder(task_id) / "asked.json").read_bytes())
 
     def status(self, task_id: str) -> Status:
@@ -157,7 +155,7 @@ class Tasks:
         Parameters
         ----------
         cut_off : bool
-            They ran when the service or what prices was killed: one that saw this `ATTEMPTS` times has
+            They ran when the service or what does them was killed: one that saw this `ATTEMPTS` times has
             failed. Otherwise the service is being stopped, and the attempt does not count.
         """
         with locked(self._folder):
@@ -165,7 +163,7 @@ class Tasks:
                 if status.state != "running":
                     continue
                 if cut_off and status.attempts >= ATTEMPTS:
-                    why = f"pricing was killed {ATTEMPTS} times: is there memory enough for this tape?"
+                    why = f"it was killed {ATTEMPTS} times: is there memory enough?"
                     self._end(status, "failed", why)
                 else:
                     self._set(status, state="waiting", attempts=status.attempts - (not cut_off))
