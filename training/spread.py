@@ -15,7 +15,7 @@ from catboost import CatBoost
 from training.curve import HorizonCurve
 from training.distribution import Distribution
 from training.ensemble import FITS_AT_ONCE, MACHINE
-from training.learner import FEW_ROWS, FOR_FEW, Learner
+from training.learner import Learner
 from training.outlook import ULTIMATE
 from training.package import to_pool
 
@@ -56,11 +56,9 @@ def fit(learner: Learner, part: np.ndarray, curve: HorizonCurve) -> tuple[CatBoo
     place = rows["entity"].hash(seed=learner.seed).to_numpy()
     taught, fold = latest & (place / 2**64 <= _MOST_ROWS / latest.sum()), place % _FOLDS
 
-    parameters = MACHINE | _PARAMETERS | (FOR_FEW if taught.sum() <= FEW_ROWS else {})
-
     def fitted(chosen: np.ndarray) -> CatBoost:
         pool = to_pool(frame.filter(chosen), learner.categories, relative[chosen])
-        return CatBoost(parameters | {"random_seed": learner.seed}).fit(pool)
+        return CatBoost(MACHINE | _PARAMETERS | {"random_seed": learner.seed}).fit(pool)
 
     spread, folds = np.ones(len(place)), np.unique(fold)
     with ThreadPoolExecutor(FITS_AT_ONCE) as executor:
