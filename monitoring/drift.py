@@ -1,41 +1,54 @@
-"""Evidently, and all that we know of it: did a column move, did its missing values?"""
+"""Did a chunk of rows move away from the reference: which columns, and could it be chance?
 
-import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+Every column of a chunk is asked several questions (its values, its missing values, those out of range
+or never seen, its values region by region), some hundred and fifty a chunk for one model. Each answer is
+a distance from the reference. How large it becomes by chance is learnt from the reference itself: blocks
+of as many consecutive rows as the chunk has, each against all others (moving blocks: Künsch 1989,
+doi:10.1214/aos/1176347265), so that what rows share that were made at about the same time counts as
+chance too. Distances are studentised by their mean and spread over the blocks, and a chunk alerts where
+one exceeds what the largest of all of them exceeds in no more than the stated share of blocks
+(single-step maxT: Westfall & Young 1993, "Resampling-based multiple testing"): of chunks in which nothing
+happened that share alerts, whatever the number of questions and however they hang together. A move that
+is certain but too small to matter is none: each column has a least distance as well.
+"""
 
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 import polars as pl
 
 from features.marts.columns import MISSING
-from monitoring.thresholds import Rule, Within
+from monitoring.gauges import Gauge, gauges
+from monitoring.thresholds import Rule
 
-if TYPE_CHECKING:
-    from evidently import Dataset
-    from evidently.core.report import Snapshot
-
-_NUMBER = "number"
+_BLOCKS = 199
+_FEWEST_BLOCKS = 20
+"""Blocks that do not overlap: below, a chunk is judged on a sample of its rows."""
+_GRID = 1.1
+"""Ratio of neighbouring block sizes: chunks of about the same size share a null."""
+_SHARE_OF_LEAST = 0.1
+"""Least spread by chance of a distance, as a share of the least that matters; a share's is that of one row."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One test of one column.
+    """One test of one column in one chunk.
 
     Attributes
     ----------
     column : str
     test : str
-        ``drift`` (the known values), ``drift within`` (those of one value of a category; the value
-        in which they moved most stands for all) or ``missing`` (their absence).
+        ``drift`` (the known values), ``drift within`` (those of one value of a category; the value in
+        which they moved most stands for all), ``missing``, ``outside`` (known values beyond the range
+        of the reference's central 99.8 %, or categories that it does not have), ``rows`` (their number).
     method : str
         How ``value`` was measured.
     value, threshold : float
-        The distance between current and reference rows, and where an alert begins.
+        The distance between chunk and reference, and where an alert begins.
+    p : float
+        Share of unchanged chunks with any test as far out as this one (adjusted for all of them).
     alert : bool
-        Evidently's verdict.
     within : str, optional
         The value of the category, such as a region.
     """
@@ -45,6 +58,7 @@ class Finding:
     method: str
     value: float
     threshold: float
+    p: float
     alert: bool
     within: str | None = None
 
@@ -56,41 +70,169 @@ class Finding:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found, what it left out and why, and Evidently's own account of it."""
+    """What the comparison of a chunk found, and what it left out and why.
+
+    Attributes
+    ----------
+    findings : list of Finding
+    not_compared : dict of str to str
+        Columns whose values were not compared, and why.
+    untested : str, optional
+        Why the chunk was not compared at all.
+    """
 
     findings: list[Finding]
-    not_compared: dict[str, str]
-    snapshot: "Snapshot"
+    not_compared: dict[str, str] = field(default_factory=dict)
+    untested: str | None = None
 
-    def save(self, html: Path, json: Path) -> None:
-        """Write Evidently's report."""
-        self.snapshot.save_html(str(html))
-        self.snapshot.save_json(str(json))
+    @property
+    def alerts(self) -> list[Finding]:
+        """What moved, the farthest first."""
+        return sorted((found for found in self.findings if found.alert), key=lambda found: -found.ratio)
 
 
-def compare(reference: pl.DataFrame, current: pl.DataFrame, rules: list[Rule], *,
-            fewest: int, fewest_within: int) -> Comparison:  # fmt: skip
-    """Compare current rows with reference rows, column by column.
+@dataclass(frozen=True)
+class Baseline:
+    """Reference rows of a model, and what chunks of them do by chance: made once, asked for each chunk.
 
     Parameters
     ----------
-    reference, current : polars.DataFrame
-        The columns of ``rules``.
+    reference : polars.DataFrame, shape (n, columns)
+        The columns of ``rules``, in the order of time.
     rules : list of Rule
-    fewest, fewest_within : int
-        Known values that both sides need before their distributions are compared, as a whole and
-        within one value of a category; missing values are compared all the same.
+        See `Thresholds.rules`.
+    false_alarms : float
+        Share of unchanged chunks that may alert, at most, for whatever reason.
+    fewest : int
+        Rows that a chunk needs to be compared, and known values that a column needs.
+    fewest_within : int
+        Known values within one value of a category.
+
+    Examples
+    --------
+    A thousand days of a balance, then two weeks in another unit:
+
+    >>> random = np.random.default_rng(1)
+    >>> days = pl.DataFrame({"balance": random.lognormal(8, 1, 1000)})
+    >>> rule = Rule("balance", "number", "wasserstein", threshold=0.1, missing=0.05)
+    >>> baseline = Baseline(days, [rule], false_alarms=0.05, fewest=20, fewest_within=10)
+    >>> [found.test for found in baseline.compare(days[300:340]).alerts]
+    []
+    >>> [found.test for found in baseline.compare(days[300:340] * 100).alerts]
+    ['drift', 'outside']
     """
-    sides = [_unknown_as_null(side, rules) for side in (reference, current)]
-    not_compared = {rule.column: why for rule in rules if (why := _reason(rule, sides, fewest))}
-    watched = [rule for rule in rules if rule.skip is None]
-    moved = [rule for rule in rules if rule.column not in not_compared]
-    parts = [part for rule in moved for part in _parts(rule, sides, fewest_within)]
-    with _without_its_noise():
-        snapshot = _run([_with_parts(side, parts) for side in sides], moved, watched, parts)
-    account = snapshot.dict()
-    findings = _drifts(account, moved) + _worst(account, parts) + _missing(account, watched, sides[0])
-    return Comparison(findings, not_compared, snapshot)
+
+    reference: pl.DataFrame
+    rules: list[Rule]
+    false_alarms: float
+    fewest: int
+    fewest_within: int
+    _nulls: dict[int, "_Null"] = field(default_factory=dict, repr=False)
+
+    def compare(self, chunk: pl.DataFrame) -> Comparison:
+        """Compare one chunk of rows with the reference.
+
+        Parameters
+        ----------
+        chunk : polars.DataFrame, shape (m, columns)
+            The columns of the rules, of rows that came later. Of more rows than a twentieth of the
+            reference's a sample is judged.
+
+        Returns
+        -------
+        Comparison
+            Milliseconds for a chunk, once the first of about its size has been compared.
+        """
+        rows = min(chunk.height, self.reference.height // _FEWEST_BLOCKS)
+        if rows < self.fewest:
+            return Comparison([], untested=f"too few rows: {rows}, {self.fewest} needed")
+        if rows < chunk.height:
+            chunk = chunk.sample(rows, seed=0)
+        null = self._null(rows)
+        chunk = _unknown_as_null(chunk, self.rules)
+        values = np.array([gauge.value(gauge.read(chunk)) for gauge in self._gauges])
+        findings = [
+            finding
+            for gauge, finding in zip(self._gauges, null.findings(self._gauges, values), strict=True)
+            if finding is not None
+        ]
+        return Comparison(_worst_within(findings), self._not_compared(values))
+
+    def _null(self, rows: int) -> "_Null":
+        """Return what blocks of about so many rows do, rather fewer: they stray farther."""
+        size = max(int(_GRID ** int(np.log(rows) / np.log(_GRID))), self.fewest)
+        if size not in self._nulls:
+            self._nulls[size] = _Null.learn(self._gauges, self.reference.height, size, self.false_alarms)
+        return self._nulls[size]
+
+    @cached_property
+    def _gauges(self) -> list[Gauge]:
+        reference = _unknown_as_null(self.reference, self.rules)
+        return gauges(reference, self.rules, self.fewest, self.fewest_within)
+
+    def _not_compared(self, values: np.ndarray) -> dict[str, str]:
+        """Return the columns without a comparison of their values, and why."""
+        measured = {
+            gauge.column
+            for gauge, value in zip(self._gauges, values, strict=True)
+            if gauge.test == "drift" and np.isfinite(value)
+        }
+        few = f"fewer than {self.fewest} known values on one side"
+        return {rule.column: rule.skip or few for rule in self.rules if rule.column not in measured}
+
+
+@dataclass(frozen=True)
+class _Null:
+    """What blocks of one size do by chance.
+
+    Attributes
+    ----------
+    mean, spread : ndarray, shape (tests,)
+        Of each test's distance.
+    largest : ndarray, shape (blocks,)
+        The largest studentised distance of each block, rising.
+    false_alarms : float
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    largest: np.ndarray
+    false_alarms: float
+
+    @classmethod
+    def learn(cls, gauges: list[Gauge], height: int, size: int, false_alarms: float) -> "_Null":
+        starts = np.unique(np.linspace(0, height - size, _BLOCKS).astype(int))
+        to_others = height / (height - size)  # from the distance to all rows, the block's among them
+        blocks = [[gauge.value(gauge.reference[start : start + size]) for start in starts] for gauge in gauges]
+        found = np.array(blocks) * to_others
+        known = np.isfinite(found)
+        count = known.sum(axis=1)
+        mean = np.where(known, found, 0).sum(axis=1) / np.maximum(count, 1)
+        deviation = np.where(known, found - mean[:, None], 0)
+        spread = np.sqrt((deviation**2).sum(axis=1) / np.maximum(count - 1, 1))
+        least = np.array([1 / size if gauge.of_share else _SHARE_OF_LEAST * gauge.least for gauge in gauges])
+        spread = np.where(count > 1, np.maximum(spread, least), np.nan)
+        largest = np.nanmax(deviation / spread[:, None], axis=0, initial=-np.inf)
+        return cls(mean, spread, np.sort(largest), false_alarms)
+
+    @property
+    def critical(self) -> float:
+        """The studentised distance that the stated share of blocks, at most, exceeds."""
+        allowed = int(self.false_alarms * (len(self.largest) + 1))
+        return float(self.largest[-allowed]) if allowed else np.inf
+
+    def findings(self, gauges: list[Gauge], values: np.ndarray) -> list[Finding | None]:
+        """Return what each test says of a chunk; nothing where it has too little to go by."""
+        studentised = (values - self.mean) / self.spread
+        thresholds = np.maximum(self.mean + self.critical * self.spread, [gauge.least for gauge in gauges])
+        beyond = len(self.largest) - np.searchsorted(self.largest, studentised)
+        p = (1 + beyond) / (len(self.largest) + 1)
+        return [
+            Finding(gauge.column, gauge.test, gauge.method, float(value), float(threshold), float(share),
+                    bool(value >= threshold), gauge.within)
+            if np.isfinite(value) and np.isfinite(threshold) else None
+            for gauge, value, threshold, share in zip(gauges, values, thresholds, p, strict=True)
+        ]  # fmt: skip
 
 
 def _unknown_as_null(side: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
@@ -100,127 +242,10 @@ def _unknown_as_null(side: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
     )
 
 
-def _reason(rule: Rule, sides: list[pl.DataFrame], fewest: int) -> str | None:
-    """Return why a column's distributions are not compared."""
-    if rule.skip is not None:
-        return rule.skip
-    known = min(side[rule.column].count() for side in sides)
-    return None if known >= fewest else f"{known} known values on one side, {fewest} needed"
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A rule's column within one value of a category, as a column of its own."""
-
-    rule: Rule
-    within: Within
-    value: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.rule.column} in {self.value}"
-
-
-def _parts(rule: Rule, sides: list[pl.DataFrame], fewest: int) -> list[_Part]:
-    """Return the parts of a column that have enough known values on both sides."""
-    if rule.within is None or rule.within.by not in sides[0].columns:
-        return []
-    by = rule.within.by
-    counts = [side.drop_nulls([rule.column, by]).group_by(by).len() for side in sides]
-    enough = [set(count.filter(pl.col("len") >= fewest)[by]) for count in counts]
-    return [_Part(rule, rule.within, value) for value in sorted(set.intersection(*enough))]
-
-
-def _with_parts(side: pl.DataFrame, parts: list[_Part]) -> pl.DataFrame:
-    return side.with_columns(
-        pl.when(pl.col(part.within.by) == part.value).then(part.rule.column).alias(part.name) for part in parts
-    )
-
-
-@contextmanager
-def _without_its_noise() -> Iterator[None]:
-    """Hide what Evidently says of itself: old names that it imports, and 0/0 on an empty column."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings(
-            "ignore",
-            "invalid value encountered in scalar divide",
-            RuntimeWarning,
-            r"evidently\.core\.datasets",
-        )
-        yield
-
-
-def _run(sides: list[pl.DataFrame], moved: list[Rule], watched: list[Rule],
-         parts: list[_Part]) -> "Snapshot":  # fmt: skip
-    from evidently import Report
-    from evidently.metrics import MissingValueCount, ValueDrift
-    from evidently.tests import Reference, eq
-
-    tests = [ValueDrift(column=rule.column, method=rule.method, threshold=rule.threshold) for rule in moved]
-    tests += [ValueDrift(column=part.name, method=part.rule.method, threshold=part.within.threshold) for part in parts]
-    missing = [
-        MissingValueCount(column=rule.column, share_tests=[eq(Reference(absolute=rule.missing))]) for rule in watched
-    ]
-    reference, current = (_dataset(side, watched, parts) for side in sides)
-    return Report([*tests, *missing], include_tests=True).run(current, reference)
-
-
-def _dataset(side: pl.DataFrame, watched: list[Rule], parts: list[_Part]) -> "Dataset":
-    from evidently import DataDefinition, Dataset
-
-    kinds = {rule.column: rule.kind for rule in watched} | {part.name: part.rule.kind for part in parts}
-    numbers = [name for name, kind in kinds.items() if kind == _NUMBER]
-    others = [name for name, kind in kinds.items() if kind != _NUMBER]
-    definition = DataDefinition(numerical_columns=numbers, categorical_columns=others)
-    return Dataset.from_pandas(side.select(numbers + others).to_pandas(), data_definition=definition)
-
-
-def _measured(account: dict[str, Any], metric: str) -> dict[str, tuple[Any, bool]]:
-    """Read out of Evidently's account, for each column, a metric's value and whether its test failed."""
-    failed = {test["metric_config"]["metric_id"] for test in account["tests"] if test["status"].value == "FAIL"}
-    return {
-        found["config"]["column"]: (found["value"], found["id"] in failed)
-        for found in account["metrics"]
-        if found["config"]["type"].endswith(metric)
-    }
-
-
-def _drifts(account: dict[str, Any], rules: list[Rule]) -> list[Finding]:
-    measured = _measured(account, "ValueDrift")
-    return [
-        Finding(rule.column, "drift", rule.method, _finite(rule.column, value), rule.threshold, alert)
-        for rule in rules
-        for value, alert in [measured[rule.column]]
-    ]
-
-
-def _worst(account: dict[str, Any], parts: list[_Part]) -> list[Finding]:
-    """Return, for each column that has parts, the one that moved most."""
-    measured = _measured(account, "ValueDrift")
-    worst: dict[str, Finding] = {}
-    for part in parts:
-        value, alert = measured[part.name]
-        found = Finding(
-            part.rule.column, "drift within", part.rule.method, _finite(part.name, value),
-            part.within.threshold, alert, part.value,
-        )  # fmt: skip
-        worst[found.column] = max(found, worst.get(found.column, found), key=lambda one: one.value)
+def _worst_within(findings: list[Finding]) -> list[Finding]:
+    """Keep, of the parts of a column, the one that moved most."""
+    worst: dict[tuple[str, str, str | None], Finding] = {}
+    for found in findings:
+        key = (found.column, found.test, None)
+        worst[key] = max(found, worst.get(key, found), key=lambda one: one.ratio)
     return list(worst.values())
-
-
-def _missing(account: dict[str, Any], rules: list[Rule], reference: pl.DataFrame) -> list[Finding]:
-    measured = _measured(account, "MissingValueCount")
-    findings = []
-    for rule in rules:
-        value, alert = measured[rule.column]
-        before = reference[rule.column].null_count() / reference.height
-        change = abs(float(value["share"]) - before)
-        findings.append(Finding(rule.column, "missing", "change of share", change, rule.missing, alert))
-    return findings
-
-
-def _finite(column: str, value: Any) -> float:
-    if not math.isfinite(value):
-        raise ArithmeticError(f"Evidently measured a drift of {value} in {column}")
-    return float(value)

@@ -7,28 +7,34 @@ from pathlib import Path
 from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
-from monitoring import alerts, report, windows
-from monitoring.drift import Comparison, compare
-from monitoring.outcome import Outcome, Watched
+from monitoring import money, performance, report, windows
+from monitoring.alerts import ROWS, views
+from monitoring.drift import Baseline, Comparison, Finding
+from monitoring.ledger import Ledger
+from monitoring.outcome import Outcome, Watched, WatchedChunk
 from monitoring.thresholds import Thresholds
+from monitoring.windows import Chunk
 from training import contact, recovery, registry
 from training.registry import Registered
 
 MODELS = (recovery.TASK.name, contact.TASK.name)
+FEEDS = "feeds"
+_SILENT = 0.5
+"""Share of the fewest rows that a chunk of the reference had; fewer still are a feed gone silent."""
 
 
 def monitor(home: Home, out: Path, *, since: datetime | None = None, until: datetime | None = None,
             progress: Callable[[str], object] = print) -> Outcome:  # fmt: skip
-    """Compare recent inputs and scores of each model in force with those it was trained on.
+    """Judge each chunk of time since the models in force were trained: inputs, scores, data quality, rows.
 
     Parameters
     ----------
     home : Home
+        Alerts are kept here from run to run.
     out : Path
-        Folder for ``<model>.html`` and ``<model>.json`` (Evidently's), ``monitor.json`` (ours) and
-        ``monitor.png``.
+        Folder for the reports.
     since : datetime, optional
-        Rows after this moment (UTC) are current; each model's ``as_of`` when not given.
+        Chunks from this moment (UTC) on; each model's ``as_of`` when not given.
     until : datetime, optional
         Last moment; that of the latest fact in the lake when not given.
     progress : callable
@@ -37,6 +43,8 @@ def monitor(home: Home, out: Path, *, since: datetime | None = None, until: date
     Returns
     -------
     Outcome
+        ``models[name].chunks`` in the order of time, each with its ``start``, ``end``, ``rows``, ``alerts``
+        and ``comparison.findings``; ``alerts``, those that stand.
 
     Raises
     ------
@@ -51,14 +59,19 @@ def monitor(home: Home, out: Path, *, since: datetime | None = None, until: date
     until = until or windows.latest(door.lake)
     progress("marts and features")
     door.refresh()
-    models, comparisons = {}, {}
+    ledger, models = Ledger(home), {}
     for name, registered in in_force.items():
-        models[name], comparison = _watch(door, registered, thresholds, since, until)
-        if comparison is not None:
-            comparisons[name] = comparison
+        models[name] = _watch(door, registered, thresholds, since, until)
         progress(models[name].line())
-    outcome = Outcome(models, skipped)
-    report.write(outcome, comparisons, out)
+        for question, end, findings in models[name].observed():
+            ledger.observe(name, question, end, findings, views(registered.package.card.columns))
+    feeds = _feeds(door, in_force, thresholds, until)
+    for name, watched in feeds.items():
+        for question, end, findings in watched.observed():
+            ledger.observe(f"{FEEDS} {name}", question, end, findings)
+    ledger.save()
+    outcome = Outcome(models, feeds, ledger.standing, skipped)
+    report.write(outcome, out)
     return outcome
 
 
@@ -76,29 +89,46 @@ def _in_force(home: Home) -> tuple[dict[str, Registered], dict[str, str]]:
 
 
 def _watch(door: FeatureDoor, registered: Registered, thresholds: Thresholds,
-           since: datetime | None, until: datetime) -> tuple[Watched, Comparison | None]:  # fmt: skip
+           since: datetime | None, until: datetime) -> Watched:  # fmt: skip
     card = registered.package.card
-    seen = windows.window(
-        door, registered.package, since or datetime.fromisoformat(card.as_of), until,
-        most=thresholds.most, seed=thresholds.seed,
+    seen = windows.window(door, registered.package, since, until, thresholds.chunks[card.name])
+    baseline = Baseline(
+        seen.reference, thresholds.rules(card.name, card.columns), thresholds.false_alarms,
+        thresholds.fewest, thresholds.fewest_within,
     )  # fmt: skip
-    fewest, comparison = thresholds.fewest, None
-    if seen.current.height >= fewest:
-        comparison = compare(
-            seen.reference, seen.current, thresholds.rules(card.name, card.columns),
-            fewest=fewest, fewest_within=thresholds.fewest_within,
-        )  # fmt: skip
-    findings = comparison.findings if comparison else []
-    return Watched(
-        version=registered.label,
-        as_of=card.as_of,
-        since=seen.since,
-        until=seen.until,
-        rows=seen.rows,
-        compared=seen.current.height,
-        reference=seen.reference.height,
-        untested=None if comparison else f"too few current rows: {seen.rows}, {fewest} needed",
-        columns=sorted(findings, key=lambda found: -found.ratio),
-        not_compared=comparison.not_compared if comparison else {},
-        alerts=alerts.raised(card.name, findings, card.columns),
-    ), comparison
+    chunks = [_judged(chunk, baseline.compare(chunk.frame)) for chunk in seen.chunks]
+    if card.name == contact.TASK.name:
+        measured, aged = performance.contacts(seen, thresholds.performance), []
+    else:
+        aged = money.vintages(door.lake, registered.package, seen, until, thresholds.money)
+        measured = performance.recoveries(aged)
+    return Watched(registered.label, card.as_of, seen.reference.height, chunks, measured, aged)
+
+
+def _feeds(door: FeatureDoor, in_force: dict[str, Registered], thresholds: Thresholds,
+           until: datetime) -> dict[str, Watched]:  # fmt: skip
+    """Return, for each feed of the models' sources, whether rows came as they used to."""
+    cards = {registered.package.card.source: registered.package.card for registered in in_force.values()}
+    found: dict[str, Watched] = {}
+    for source, card in cards.items():
+        as_of = datetime.fromisoformat(card.as_of)
+        for feed, chunk in windows.arrivals(door.lake, source, as_of, until, thresholds.chunks[FEEDS]):
+            watched = found.setdefault(f"{source} {feed}", Watched(f"{source} {feed}", card.as_of, 0, []))
+            watched.chunks.append(_judged(chunk, Comparison([])))
+    return found
+
+
+def _judged(chunk: Chunk, comparison: Comparison) -> WatchedChunk:
+    """Return a chunk's comparison with one test more: did as many rows come as used to?"""
+    rows = _rows(chunk)
+    findings = [*([rows] if rows else []), *comparison.findings]
+    compared = Comparison(findings, comparison.not_compared, comparison.untested)
+    return WatchedChunk(chunk.start, chunk.end, chunk.rows, chunk.expected, compared)
+
+
+def _rows(chunk: Chunk) -> Finding | None:
+    """Return the share of the expected rows that did not come; nothing where none could be expected."""
+    if not chunk.expected:
+        return None
+    short = max(1 - chunk.rows / chunk.expected, 0.0)
+    return Finding(ROWS, ROWS, "shortfall", short, _SILENT, 0.0 if short >= _SILENT else 1.0, short >= _SILENT)

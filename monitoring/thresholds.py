@@ -1,15 +1,15 @@
 """How each column is compared, and how far it may move: read from ``thresholds.yaml``.
 
-Distances only: they measure how far a column moved. A p-value measures how many rows were looked
-at, and calls every column of a large book drifted.
+Methods are distances: they measure how far a column moved. What it takes to be no chance is learnt from
+the reference (`monitoring.drift`); a threshold here is the distance from which on a move matters at all.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, ValidationError
 
 from features.errors import RecoupError
 
@@ -40,9 +40,9 @@ class Rule:
     method : str
         A distance of Evidently's.
     threshold : float
-        Distance from which on the column counts as moved.
+        Distance from which on a move matters.
     missing : float
-        Change in the share of missing values from which on the feed counts as changed.
+        Change in the share of values that are missing, out of range or never seen from which on it matters.
     skip : str, optional
         Why the column is not compared at all.
     within : Within, optional
@@ -56,6 +56,27 @@ class Rule:
     missing: float
     skip: str | None = None
     within: Within | None = None
+
+
+class Chunks(BaseModel, extra="forbid"):
+    """How time is cut: a week or a month, how many of them are the reference, at most so many rows of each."""
+
+    every: Literal["1w", "1mo"]
+    reference: PositiveInt
+    most: PositiveInt
+
+
+class Performance(BaseModel, extra="forbid"):
+    """How often a chunk whose scores are as good as ever may alert, and the share by which it must differ."""
+
+    false_alarms: Annotated[float, Field(gt=0, lt=1)]
+    least: PositiveFloat
+
+
+class Money(Performance):
+    """The same of a vintage's cash; ``by`` is the input that says which loans are alike."""
+
+    by: str
 
 
 class _Kind(BaseModel, extra="forbid"):
@@ -81,10 +102,12 @@ class _Column(BaseModel, extra="forbid"):
 class Thresholds(BaseModel, extra="forbid"):
     """The file's content; see the comments there."""
 
+    false_alarms: Annotated[float, Field(gt=0, lt=1)]
     fewest: PositiveInt
     fewest_within: PositiveInt
-    most: PositiveInt
-    seed: int
+    chunks: dict[str, Chunks]
+    performance: Performance
+    money: Money
     missing: PositiveFloat
     kinds: _Kinds
     columns: dict[str, _Column]
