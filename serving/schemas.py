@@ -117,6 +117,10 @@ class PricedLoan(Answered):
     """A loan's value; money is in ``currency``, rates are shares of what is still owed."""
 
     currency: str
+    collateral_type: str | None = Field(
+        description="what secures the loan, if anything does: all values are of what the debtor himself will pay; "
+        "priced on its tape, a loan has its auction's proceeds too"
+    )
     owed: float
     recovery_rate: float
     recovery_rate_lower: float
@@ -131,7 +135,7 @@ class PriceResponse(BaseModel):
     """The loans in the order asked."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"loans": [_SCORED | {
-        "currency": "USD", "owed": 790.6, "recovery_rate": 0.1, "recovery_rate_lower": 0.0,
+        "currency": "USD", "collateral_type": None, "owed": 790.6, "recovery_rate": 0.1, "recovery_rate_lower": 0.0,
         "recovery_rate_upper": 0.29, "expected_recovery": 79.06, "npv": 48.2, "price": 48.2,
         "outlook": [{"months": 12, "rate": 0.04, "lower": 0.0, "upper": 0.17},
                     {"months": 120, "rate": 0.1, "lower": 0.0, "upper": 0.29}],

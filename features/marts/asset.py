@@ -13,6 +13,7 @@ FEATURES = [
     Feature("debtor", "category", "token of the debtor: a key, never a model input"),
     Feature("debt_region", "category", "state or province of the debt"),
     Feature("currency", "category", "ISO 4217 code of the loan's amounts"),
+    Feature("collateral_type", "category", "what secures the debt, if anything does"),
     Feature("status", "category", "where the loan stood at the cut-off"),
     Feature("product", "category", "kind of loan"),
     Feature("credit_grade", "category", "the lender's grade"),

@@ -28,7 +28,7 @@ class Pricing:
 
     def __init__(self, home: Home, model: RowModel, label: str, role: str = CHAMPION):
         self._scorer = Scorer(model, label, Journal(home), role)
-        self._reader = RowReader(home, model.card.columns, ["asset:currency"])
+        self._reader = RowReader(home, model.card.columns, ["asset:currency", "asset:collateral_type"])
         self._near = online_home.near(home) and not self._scorer.journal.waits
         self._checked = Given(model)
         self._given = valuation.assumptions()
@@ -56,7 +56,7 @@ class Pricing:
             require_standing(request.moment, moment, row.known_at)
         with self._scorer.journal.together():
             priced = [
-                self._priced("price", loan_id, row.also["currency"], Inputs.read(row))
+                self._priced("price", loan_id, row.also["currency"], row.also["collateral_type"], Inputs.read(row))
                 for loan_id, row in zip(request.loan_ids, rows, strict=True)
             ]
         return PriceResponse.model_construct(loans=priced)
@@ -74,7 +74,7 @@ class Pricing:
         inputs = self._checked.inputs(request.features)
         if not math.isfinite(self._owed(inputs)):
             raise Unfit({"balance": "what is owed, balance less collected_share, must be known and finite"})
-        return self._priced("price_given", request.reference, request.currency, inputs)
+        return self._priced("price_given", request.reference, request.currency, None, inputs)
 
     def at_once(self, request: PriceRequest | GivenRequest) -> bool:
         """Tell whether a question is answered sooner than a thread begins."""
@@ -93,7 +93,8 @@ class Pricing:
         assert scored.outlook is not None
         valuation.value(scored.outlook, np.zeros(1), self._given)
 
-    def _priced(self, kind: str, loan_id: str, currency: str | None, inputs: Inputs) -> PricedLoan:
+    def _priced(self, kind: str, loan_id: str, currency: str | None, collateral: str | None,
+                inputs: Inputs) -> PricedLoan:  # fmt: skip
         """Value one loan and journal it."""
         if currency is None:
             raise RecoupError(f"the online store has no currency of the loan {loan_id}: nothing can be said in money")
@@ -106,7 +107,9 @@ class Pricing:
         context = {"value": value, "assumptions": self._assumptions}
         decision = self._scorer.decide(kind, loan_id, inputs, owed, scored, context)
         # of these very types: validation would copy them
-        return PricedLoan.model_construct(currency=currency, owed=owed, **value, **carried(loan_id, decision))
+        return PricedLoan.model_construct(
+            currency=currency, collateral_type=collateral, owed=owed, **value, **carried(loan_id, decision)
+        )
 
     def _owed(self, inputs: Inputs) -> float:
         """Return what is still owed; NaN where the balance is unknown."""

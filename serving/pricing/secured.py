@@ -32,7 +32,7 @@ STEPS = ("collateral_value", "auction_haircut", "auction_unsold", "prior_claims"
 _LEVELS = 60  # of the collateral's share, and
 _DEBTOR_LEVELS = 8  # of the debtor's, crossed with each other
 _HELD = 0.90
-_CENT = 0.01
+_LEAST_VALUE = 1e-9  # so that nothing is divided by zero
 _PART = 2_000
 """Loans whose spread is drawn at a time."""
 
@@ -205,7 +205,7 @@ def _layer(net: np.ndarray, chance: np.ndarray, value: np.ndarray, prior: np.nda
         first = np.searchsorted(net, k, side="right")
         return np.asarray(money[first] - k * above[first])
 
-    worth = np.maximum(value, _CENT)
+    worth = np.maximum(value, _LEAST_VALUE)
     return np.clip(value * (excess(prior / worth) - excess((prior + claim) / worth)) / claim, 0.0, 1.0)
 
 

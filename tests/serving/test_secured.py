@@ -1,18 +1,24 @@
 """Secured loans: a layer of the auction, the debtor for the rest, and no more than the claim."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from features import intake, mapping
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
+from features.store import FeatureDoor
 from features.world import simulate
 from serving.pricing import secured, tape, valuation
+from serving.pricing.answers import Pricing
 from serving.pricing.secured import AHEAD, STEPS
+from serving.schemas import PriceRequest
+from training import registry
 from training.collateral import Sales
 from training.outlook import Outlook
 
@@ -147,6 +153,7 @@ SALES = st.lists(st.tuples(SHARES, st.floats(0.1, 119.0)), min_size=1, max_size=
 
 @settings(max_examples=200, deadline=None)
 @given(SALES, MONEY, MONEY, st.floats(1.0, 1e7), SHARES)
+@example([(0.5, 1.0)], 0.005, 0.003, 1.0, 1.0)
 def test_look_ups_in_the_sales_are_the_plain_mean(sales, value, prior, claim, sold):
     net, months = (np.array(column) for column in zip(*sales, strict=True))
     held = one(value, prior, claim, net, months, np.full(len(net), sold / len(net)))
@@ -237,6 +244,19 @@ def test_the_other_loans_of_the_tape_are_priced_as_if_they_were_alone(mixed, tmp
     alone = tape.price(home, tmp_path / "plain.csv", "canonical", tmp_path / "out", GIVEN, progress=lambda line: None)
     assert pl.read_parquet(alone.prices).equals(pl.read_parquet(result.prices).tail(10))
     assert "secured" not in alone.portfolio
+
+
+def test_a_price_by_id_names_the_collateral_that_it_leaves_out(worked, mixed, world, tmp_path_factory):
+    home, path = _home(tmp_path_factory, worked, world), mixed[1]
+    door = FeatureDoor(home)
+    door.lake.ingest(path, "canonical", "loans")
+    door.materialize(datetime(2026, 1, 31, tzinfo=UTC))
+    rows = pl.read_csv(path)[[0, -1]]
+    found = registry.load(home, "recovery")
+    asked = PriceRequest(loan_ids=rows["loan_id"].to_list(), moment="2026-01-31T00:00:00Z")
+    answers = Pricing(home, found.package.rows, found.label).price(asked).loans
+    assert [answer.collateral_type for answer in answers] == rows["collateral_type"].to_list()
+    assert answers[0].collateral_type is not None and answers[1].collateral_type is None
 
 
 def test_secured_loans_without_auctions_are_an_error_that_says_what_to_take_in(worked, mixed, tmp_path):
