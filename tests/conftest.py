@@ -1,6 +1,7 @@
 """Where the tests find real data, and a home of their own."""
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def worked(tmp_path_factory, token_key) -> Home:
         train(name, home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=3)
     door.materialize(datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
     return home
+
+
+@pytest.fixture(scope="session")
+def another_home(worked, tmp_path_factory):
+    """Make copies of the home that has walked the road, without its services and decisions."""
+
+    def copy():
+        home = Home(tmp_path_factory.mktemp("another") / "home")
+        shutil.copytree(worked.root, home.root, ignore=shutil.ignore_patterns("journal", "bentoml", "releases"))
+        return home
+
+    return copy
 
 
 @pytest.fixture(scope="session")
