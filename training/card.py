@@ -36,6 +36,8 @@ class Card:
         What loans share; see `training.common_factor.estimate`. Empty for a model without it.
     attempt_value : dict
         What reaching a debtor adds; see `training.attempt_value.AttemptValue`. Empty where unknown.
+    level : dict of str to float
+        What recent cash moved the curve by; see `training.level`. Empty: nothing did.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Card:
     coverage: dict[str, float] = field(default_factory=dict)
     common_factor: dict[str, float] = field(default_factory=dict)
     attempt_value: dict[str, Any] = field(default_factory=dict)
+    level: dict[str, float] = field(default_factory=dict)
 
     @property
     def categories(self) -> list[str]:

@@ -25,14 +25,14 @@ class Market:
         return self.cash[region, np.clip(month - _MONTHS[0], 0, len(_MONTHS) - 1)]
 
 
-def draw(downturn: str | None, rng: np.random.Generator) -> Market:
-    """Draw the economies; a downturn is laid over the same draws."""
+def draw(downturn: str | None, rng: np.random.Generator, lead: int = p.DOWNTURN_LEAD) -> Market:
+    """Draw the economies; a downturn is laid over the same draws, ``lead`` months before ``until``."""
     shape = (len(p.REGIONS), len(_MONTHS))
     common, own = _memory(rng, (1, shape[1])), _memory(rng, shape)
     noise = _memory(rng, (6, *shape))
     deviation = p.UNEMPLOYMENT_SPREAD * (0.8 * common + 0.6 * own)
     hit = np.array([downturn in (code, EVERYWHERE) for code in p.REGION_CODES])
-    deviation = deviation + hit[:, None] * _downturn(_MONTHS)
+    deviation = deviation + hit[:, None] * _downturn(_MONTHS, lead)
     mean = np.array([region.unemployment for region in p.REGIONS])
     return Market(
         unemployment=mean[:, None] + deviation,
@@ -41,8 +41,8 @@ def draw(downturn: str | None, rng: np.random.Generator) -> Market:
     )
 
 
-def _downturn(month: np.ndarray) -> np.ndarray:
-    since = month - (p.COHORTS - p.DOWNTURN_LEAD)
+def _downturn(month: np.ndarray, lead: int) -> np.ndarray:
+    since = month - (p.COHORTS - lead)
     fading = np.exp(-np.maximum(since - p.DOWNTURN_LENGTH, 0) / 12)
     rise = np.clip((since + 1) / 2, 0, 1)  # half in the first month, full from the second
     return p.DOWNTURN_POINTS * rise * fading

@@ -51,7 +51,7 @@ UNEMPLOYMENT_SPREAD = 0.0025  # stationary standard deviation, share of the labo
 MARKET_HISTORY = 24  # months published before the first cut-off
 CASH_PER_UNEMPLOYMENT = float(np.log(2)) / 0.04  # four points more halve every cash rate
 CASH_CEILING = 1.25  # the market never lifts cash rates above this multiple
-DOWNTURN_LEAD = 6  # months before ``until`` at which a downturn starts
+DOWNTURN_LEAD = 6  # months before ``until`` at which a downturn starts, unless told otherwise
 DOWNTURN_POINTS = 0.04  # rise of unemployment, share of the labour force
 DOWNTURN_LENGTH = 18  # months at full depth; it fades by 1/e in a further 12
 

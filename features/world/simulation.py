@@ -44,6 +44,7 @@ def simulate(
     out: Path,
     *,
     downturn: str | None = None,
+    lead: int = p.DOWNTURN_LEAD,
     until: date = UNTIL,
     secured: int = 0,
     change: Change | None = None,
@@ -56,8 +57,9 @@ def simulate(
     loans : loans in the book; the tape has a tenth of that on top.
     seed : the same seed and arguments give the same bytes.
     out : folder to create; nothing stands there until all of it does.
-    downturn : a region's code, or "all": unemployment rises by four points from six months
+    downturn : a region's code, or "all": unemployment rises by four points from ``lead`` months
         before ``until``. None: nothing changes over time.
+    lead : months, 1 to 60.
     until : last day of the book, cut-off of the tape.
     secured : corporate loans with collateral at the end of the tape; with any, the ``litigation`` feed
         has a history of judicial auctions. Nothing else changes.
@@ -75,10 +77,12 @@ def simulate(
     if downturn not in (None, market.EVERYWHERE, *p.REGION_CODES):
         known = ", ".join((market.EVERYWHERE, *p.REGION_CODES))
         raise ValueError(f"downturn must be one of {known}; got {downturn!r}")
+    if not 1 <= lead <= p.COHORTS:
+        raise ValueError(f"lead must be 1 to {p.COHORTS} months, got {lead}")
     if secured < 0:
         raise ValueError(f"secured must be at least 0, got {secured}")
     writer.check_free(out)
-    world = draw(loans, seed, downturn, until, progress or (lambda part: None), secured, change)
+    world = draw(loans, seed, downturn, until, progress or (lambda part: None), secured, change, lead)
     if progress:
         progress("files")
     return writer.write(world, out)
@@ -106,12 +110,13 @@ def draw(
     progress: Progress,
     secured: int = 0,
     change: Change | None = None,
+    lead: int = p.DOWNTURN_LEAD,
 ) -> writer.World:
     """Draw a book of ``loans`` loans with its history up to ``until``, and a tape on offer."""
     clock = Clock(until)
     world = Streams(seed, Side.WORLD)
     progress("market")
-    economy = market.draw(downturn, world(Part.MARKET))
+    economy = market.draw(downturn, world(Part.MARKET), lead)
     progress("book")
     cohort = np.arange(loans) * p.COHORTS // loans
     streams = Streams(seed, Side.BOOK)

@@ -19,6 +19,7 @@ import numpy as np
 from monitoring.validation.evidence import Evidence
 from monitoring.validation.result import Result, Table, Verdict
 from training import job
+from training.level import levelled
 from training.revision import code_revision
 
 MOST_DIFFERENT_METRICS = 0
@@ -28,7 +29,7 @@ MOST_DIFFERENT_METRICS = 0
 def run(evidence: Evidence) -> Result:
     """Judge a second training."""
     card, learner = evidence.package.card, evidence.learner
-    again = job.fit(learner, np.ones(learner.rows.height, bool), card.parameters, card)
+    again = levelled(job.fit(learner, np.ones(learner.rows.height, bool), card.parameters, card), card.level)
     same = again.fingerprint == evidence.package.fingerprint
     recorded = card.metrics.get(card.name, {})
     differ = [name for name, value in recorded.items() if evidence.metrics[card.name][name] != value]
