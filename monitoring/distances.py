@@ -94,7 +94,7 @@ class Shares(Yardstick):
     def _as_text(self, values: pl.Series) -> pl.Series:
         if self._cuts is None:
             return values.cast(pl.String)
-        return values.cut(self._cuts).cast(pl.String)
+        return binned(values, self._cuts)
 
 
 def yardstick(kind: str, method: str, reference: pl.Series) -> Yardstick:
@@ -102,6 +102,12 @@ def yardstick(kind: str, method: str, reference: pl.Series) -> Yardstick:
     if method == "wasserstein":
         return Wasserstein(reference)
     return Shares(reference if kind == "number" else reference.cast(pl.String), method)
+
+
+def binned(values: pl.Series, cuts: list[float]) -> pl.Series:
+    """Return between which cuts each number lies, as text; null stays null."""
+    places = pl.Series(values.name, np.searchsorted(cuts, values.cast(pl.Float64).fill_null(np.nan).to_numpy()))
+    return places.cast(pl.String).set(values.is_null(), None)
 
 
 def deciles(reference: pl.Series) -> list[float]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from features.errors import RecoupError
 from features.home import Home
 from features.store import FeatureDoor
-from monitoring import money, performance, report, windows
+from monitoring import money, performance, report, webhook, windows
 from monitoring.alerts import ROWS, views
 from monitoring.drift import Baseline, Comparison, Finding
-from monitoring.ledger import Ledger
+from monitoring.ledger import opened
 from monitoring.outcome import Outcome, Watched, WatchedChunk
 from monitoring.thresholds import Thresholds
 from monitoring.windows import Chunk
+from monitoring.workspace import Accounts
 from training import contact, recovery, registry
 from training.registry import Registered
 
@@ -59,18 +60,21 @@ def monitor(home: Home, out: Path, *, since: datetime | None = None, until: date
     until = until or windows.latest(door.lake)
     progress("marts and features")
     door.refresh()
-    ledger, models = Ledger(home), {}
+    models = {}
     for name, registered in in_force.items():
         models[name] = _watch(door, registered, thresholds, since, until)
         progress(models[name].line())
-        for question, end, findings in models[name].observed():
-            ledger.observe(name, question, end, findings, views(registered.package.card.columns))
     feeds = _feeds(door, in_force, thresholds, until)
-    for name, watched in feeds.items():
-        for question, end, findings in watched.observed():
-            ledger.observe(f"{FEEDS} {name}", question, end, findings)
-    ledger.save()
-    outcome = Outcome(models, feeds, ledger.standing, skipped)
+    with opened(home) as ledger:
+        for name, registered in in_force.items():
+            behind = views(registered.package.card.columns)
+            for question, end, findings in models[name].observed():
+                ledger.observe(name, question, end, findings, behind)
+        for name, watched in feeds.items():
+            for question, end, findings in watched.observed():
+                ledger.observe(f"{FEEDS} {name}", question, end, findings)
+        ledger.save()
+        outcome = Outcome(models, feeds, ledger.standing, skipped, webhook.deliver(ledger))
     report.write(outcome, out)
     return outcome
 
@@ -92,11 +96,14 @@ def _watch(door: FeatureDoor, registered: Registered, thresholds: Thresholds,
            since: datetime | None, until: datetime) -> Watched:  # fmt: skip
     card = registered.package.card
     seen = windows.window(door, registered.package, since, until, thresholds.chunks[card.name])
+    rules = thresholds.rules(card.name, card.columns)
     baseline = Baseline(
-        seen.reference, thresholds.rules(card.name, card.columns), thresholds.false_alarms,
-        thresholds.fewest, thresholds.fewest_within,
+        seen.reference, rules, thresholds.false_alarms, thresholds.fewest, thresholds.fewest_within
     )  # fmt: skip
     chunks = [_judged(chunk, baseline.compare(chunk.frame)) for chunk in seen.chunks]
+    accounts = Accounts(door.home, registered.label)
+    for chunk, judged in zip(seen.chunks, chunks, strict=True):
+        accounts.add(chunk.start, chunk.end, seen.reference, chunk.frame, rules, judged.comparison)
     if card.name == contact.TASK.name:
         measured, aged = performance.contacts(seen, thresholds.performance), []
     else:

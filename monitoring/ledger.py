@@ -6,7 +6,8 @@ run repeated changes nothing.
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,8 +24,17 @@ _DATES = ("first_seen", "last_seen", "closed_at")
 _log = logging.getLogger("recoup.alerts")
 
 
+@contextmanager
+def opened(home: Home) -> Iterator["Ledger"]:
+    """Open the alerts of a home for the one writer at a time; they are saved at the end, unless it fails."""
+    with files.locked(home.root / "monitoring"):
+        ledger = Ledger(home)
+        yield ledger
+        ledger.save()
+
+
 class Ledger:
-    """The alerts of a home, and those that are still to be delivered.
+    """The alerts of a home, and those that are still to be delivered; to change them, see `opened`.
 
     Attributes
     ----------
@@ -93,14 +103,13 @@ class Ledger:
         raise RecoupError(f"no alert {id!r} stands; standing are: {standing}")
 
     def save(self) -> None:
-        """Write the ledger, whole."""
+        """Write the ledger, whole; see `opened`."""
         content = {
             "alerts": [asdict(alert) for alert in self.alerts],
             "undelivered": self.undelivered,
             "judged": self._judged,
         }
-        with files.locked(self._path.parent):
-            files.replace(self._path, json.dumps(content, indent=1, default=datetime.isoformat).encode())
+        files.replace(self._path, json.dumps(content, indent=1, default=datetime.isoformat).encode())
 
     def _go_on(self, place: int, found: Finding, end: datetime) -> None:
         """Fold a finding into its alert; that it became critical is news."""

@@ -96,18 +96,22 @@ class Outcome:
     alerts : list of Alert
         Those that are not closed, the gravest first.
     skipped : dict of str to str
+    undelivered : str, optional
+        Why news of alerts did not reach the webhook.
     """
 
     models: dict[str, Watched]
     feeds: dict[str, Watched] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    undelivered: str | None = None
 
     def summary(self) -> str:
         """Return a line per model, then a line per alert with what to do."""
         lines = [watched.line() for watched in self.models.values()]
         lines += [f"{name}: skipped, {why}" for name, why in self.skipped.items()]
-        return "\n".join(lines + [alert.line() for alert in self.alerts])
+        lines += [alert.line() for alert in self.alerts]
+        return "\n".join(lines + ([self.undelivered] if self.undelivered else []))
 
     @property
     def alerted(self) -> bool:

@@ -16,6 +16,8 @@ from training.package import Card, ModelPackage
 
 _BESIDE = ["moment", "chunk", "loan_id", "owed", "outcome"]
 _LAST_DAY = timedelta(days=1)
+_FLOWING = [feed for feed in FEEDS if feed != "borrowers"]
+"""Feeds that bring rows of their own accord; borrowers come with their loans, and are missed in their columns."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,10 @@ def latest(lake: Lake) -> datetime:
 
 
 def arrivals(lake: Lake, source: str, since: datetime, until: datetime, rule: Chunks) -> list[tuple[str, Chunk]]:
-    """Return how many rows of each feed of a source became known in each chunk: a feed may fall silent."""
+    """Return how many rows of each flowing feed of a source became known in each chunk."""
     first = pl.Series([since]).dt.offset_by(f"-{rule.reference}{rule.every[1:]}").item()
     found = []
-    for feed in FEEDS:
+    for feed in _FLOWING:
         rows = lake.scan(feed, source).select(moment="known_at").filter(pl.col("moment") > first).collect()
         rows = rows.with_columns(chunk=pl.col("moment").dt.truncate(rule.every))
         fewest = _fewest(rows.filter(pl.col("moment") <= since), since, rule.every)

@@ -14,7 +14,7 @@ import polars as pl
 
 from features.home import Home
 from features.marts.columns import MISSING
-from monitoring.distances import deciles
+from monitoring.distances import binned, deciles
 from monitoring.drift import Comparison
 from monitoring.thresholds import Rule
 
@@ -137,8 +137,6 @@ def _dataset(side: pl.DataFrame, rules: list[Rule], cuts: dict[str, list[float]]
     numbers = [rule.column for rule in rules if rule.kind == "number" and rule.column not in cuts]
     others = [rule.column for rule in rules if rule.column not in numbers]
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=others)
-    columns = [
-        pl.col(name).cut(cuts[name]).cast(pl.String) if name in cuts else pl.col(name) for name in numbers + others
-    ]
-    known = side.select(columns).with_columns(pl.col(pl.String).replace(MISSING, None))
+    known = side.select(numbers + others).with_columns(binned(side[name], cuts[name]) for name in cuts)
+    known = known.with_columns(pl.col(pl.String).replace(MISSING, None))
     return Dataset.from_pandas(known.to_pandas(), data_definition=definition)

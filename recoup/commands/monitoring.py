@@ -8,16 +8,42 @@ import typer
 from features import home as homes
 from recoup.door import Day, Out, app, day_end, say
 
+alerts = typer.Typer(invoke_without_command=True, help="What the monitor found and is not closed.")
+app.add_typer(alerts, name="alerts")
+
 
 @app.command()
 def monitor(out: Out, since: Day = None, until: Day = None) -> None:
-    """Compare recent inputs and scores with the training reference; exit with 1 on an alert."""
+    """Judge each week and month since the models were trained; exit with 1 when an alert is open."""
     from monitoring import monitor as watch
 
     outcome = watch(homes.current(), out, since=day_end(since), until=day_end(until), progress=say)
     print(outcome.summary())
     if outcome.alerted:
         raise typer.Exit(1)
+
+
+@alerts.callback()
+def alerts_list(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="the closed ones too")] = False,
+) -> None:
+    """List the alerts that stand, the gravest first."""
+    from monitoring.ledger import Ledger
+
+    if context.invoked_subcommand is None:
+        ledger = Ledger(homes.current())
+        for alert in ledger.alerts if every else ledger.standing:
+            print(alert.line())
+
+
+@alerts.command("ack")
+def alerts_ack(id: str, by: Annotated[str, typer.Option(help="who works on it")]) -> None:
+    """Say that somebody works on an alert: it no longer fails `recoup monitor`."""
+    from monitoring.ledger import opened
+
+    with opened(homes.current()) as ledger:
+        print(ledger.acknowledge(id, by).line())
 
 
 @app.command()

@@ -71,11 +71,22 @@ def build() -> None:
 
 
 @app.command()
-def serve(pricing_port: int = 3000, dispatch_port: int = 3001) -> None:
+def serve(
+    pricing_port: int = 3000,
+    dispatch_port: int = 3001,
+    monitor_port: Annotated[int | None, typer.Option(help="show what `recoup monitor` found in Evidently's UI")] = None,
+) -> None:
     """Serve both scoring services until interrupted."""
     from serving.server import serve_all
 
-    serve_all(homes.current(), {"recovery": pricing_port, "contact": dispatch_port}, say)
+    ports = {"recovery": pricing_port, "contact": dispatch_port}
+    if monitor_port is None:
+        serve_all(homes.current(), ports, say)
+        return
+    from monitoring.ui import shown
+
+    with shown(homes.current(), monitor_port, say):
+        serve_all(homes.current(), ports, say)
 
 
 @app.command()
