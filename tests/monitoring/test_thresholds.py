@@ -2,8 +2,6 @@
 
 from dataclasses import asdict
 
-import numpy as np
-import polars as pl
 import pytest
 import yaml
 
@@ -11,8 +9,7 @@ from features.errors import RecoupError
 from features.home import Home
 from features.repository import SERVICES
 from features.store import FeatureDoor
-from monitoring.drift import compare
-from monitoring.thresholds import SCORE, SHIPPED, Rule, Thresholds, Within
+from monitoring.thresholds import SCORE, SHIPPED, Thresholds
 
 MODELS = {"recovery": "recovery_v1", "contact": "contact_v2"}
 
@@ -27,6 +24,10 @@ def test_every_input_resolves_to_a_method_and_a_threshold(model, service, tmp_pa
         assert rule.method and rule.threshold > 0 and rule.missing > 0
         assert rule.kind == column["kind"]
         assert rule.skip is None or len(rule.skip) > 10
+
+
+def test_every_model_has_its_chunks():
+    assert set(Thresholds.load().chunks) == {*MODELS, "feeds"}
 
 
 def test_every_entry_is_about_an_input():
@@ -62,6 +63,8 @@ def test_a_models_own_entry_goes_before_the_columns_and_the_kinds(tmp_path):
         ({"columns": {"balance": {"threshold": -1, "why": "typo"}}}, "columns.balance.threshold"),
         ({"columns": {"balance": {"skip": True}}}, "columns.balance.why: Field required"),
         ({"treshold": 1}, "treshold: Extra inputs"),
+        ({"false_alarms": 5}, "false_alarms: Input should be less than 1"),
+        ({"chunks": {"contact": {"every": "1d", "reference": 9, "most": 9}}}, "chunks.contact.every: .*'1w'"),
     ],
 )
 def test_a_fault_is_named_by_its_place(tmp_path, change, message):
@@ -85,42 +88,6 @@ def test_a_method_for_numbers_is_refused_on_a_category(tmp_path):
     thresholds = Thresholds.load(written(tmp_path, yaml.safe_load(SHIPPED.read_text()) | change))
     with pytest.raises(RecoupError, match=r"recovery\.product is a category, which wasserstein cannot compare"):
         thresholds.rules("recovery", [{"name": "product", "kind": "category"}])
-
-
-@pytest.mark.parametrize("method", ["wasserstein", "jensenshannon", "hellinger", "psi"])
-def test_each_method_tells_equal_from_moved(method):
-    random = np.random.default_rng(5)
-    reference, same = (pl.DataFrame({"x": random.normal(size=2_000)}) for _ in range(2))
-    rule = Rule("x", "number", method, threshold=0.35, missing=0.1)
-    assert not any(found.alert for found in compare(reference, same, [rule], fewest=100, fewest_within=10).findings)
-    moved = compare(reference, same + 2.0, [rule], fewest=100, fewest_within=10).findings
-    assert [found.alert for found in moved] == [True, False]
-    assert moved[0].value >= moved[0].threshold
-
-
-def test_an_unknown_category_counts_as_missing():
-    reference = pl.DataFrame({"c": ["a", "b"] * 200})
-    current = pl.DataFrame({"c": ["a", "b", "missing", "missing"] * 100})
-    rule = Rule("c", "category", "jensenshannon", threshold=0.1, missing=0.2)
-    drift, missing = compare(reference, current, [rule], fewest=100, fewest_within=10).findings
-    assert not drift.alert and drift.value == pytest.approx(0.0)
-    assert missing.alert and missing.value == pytest.approx(0.5)
-
-
-def test_what_moves_in_one_region_is_found_there_though_it_drowns_among_all():
-    random = np.random.default_rng(5)
-    region = pl.Series("region", random.choice([f"R{i}" for i in range(20)], 4_000))
-    reference, current = (pl.DataFrame({"x": random.normal(size=4_000), "region": region}) for _ in range(2))
-    hit = pl.when(pl.col("region") == "R7").then(pl.col("x") + 3).otherwise("x").alias("x")
-    rules = [
-        Rule("x", "number", "wasserstein", 0.35, missing=0.1, within=Within(by="region", threshold=1.0)),
-        Rule("region", "category", "jensenshannon", threshold=0.2, missing=0.1),
-    ]
-    findings = compare(reference, current.with_columns(hit), rules, fewest=100, fewest_within=10).findings
-    alerts = [found for found in findings if found.alert]
-    assert [(found.column, found.test, found.within) for found in alerts] == [("x", "drift within", "R7")]
-    calm = compare(reference, current, rules, fewest=100, fewest_within=10).findings
-    assert not any(found.alert for found in calm)
 
 
 def written(folder, content):
