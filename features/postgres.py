@@ -17,13 +17,15 @@ _CONNECT_S = 10
 
 
 @contextmanager
-def connected(url: str) -> Iterator[psycopg.Connection]:
+def connected(url: str, patience_s: int = _CONNECT_S) -> Iterator[psycopg.Connection]:
     """Open a transaction; it is committed on leaving, and undone by an exception.
 
     Parameters
     ----------
     url : str
         ``postgresql://user:password@host:port/database``.
+    patience_s : int
+        How long the server may take to be reached.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
             "and signs such as / # ? @ in a password as %2F %23 %3F %40"
         ) from None
     try:
-        with psycopg.connect(url, connect_timeout=_CONNECT_S, options="-c timezone=UTC") as connection:
+        with psycopg.connect(url, connect_timeout=patience_s, options="-c timezone=UTC") as connection:
             yield connection
     except psycopg.Error as error:
         raise RecoupError(

@@ -1,11 +1,9 @@
 """Lines that are chained: each carries a digest over itself and the digest of the line before."""
 
-import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -71,20 +69,26 @@ class Link:
     sound: bool
 
 
-def links(path: Path, key: bytes) -> Iterator[Link]:
+def links(lines: Iterable[tuple[int, bytes]], key: bytes) -> Iterator[Link]:
     """Yield the whole lines of a file; the chain starts with what its first line says it ``follows``.
 
     A last line without its end is left out: a crash tore it, and its decision was not answered. One that is
     no chained line at all comes with nothing in it, not sound.
+
+    Parameters
+    ----------
+    lines : iterable
+        Each with the byte where it begins.
+    key : bytes
+        As `chain_key` gives it.
     """
-    offset, before = 0, START
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith(b"\n"):
-                return
-            link = _link(number, offset, line, before, key)
-            yield link
-            offset, before = offset + len(line), link.digest or before
+    before = START
+    for number, (offset, line) in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            return
+        link = _link(number, offset, line, before, key)
+        yield link
+        before = link.digest or before
 
 
 def _link(number: int, offset: int, line: bytes, before: bytes, key: bytes) -> Link:
@@ -99,23 +103,24 @@ def _link(number: int, offset: int, line: bytes, before: bytes, key: bytes) -> L
     return Link(number, offset, content, digest, sound=whole and _digest(rest, before, key) == digest)
 
 
-def tail(path: Path) -> tuple[int, bytes]:
-    """Return how many bytes of whole lines a file has, and the digest of the last of them.
+def carried(line: bytes) -> bytes:
+    """Return the digest that a line carries.
 
     Raises
     ------
     RecoupError
-        When the last line is no chained line.
+        When it is no chained line.
+
+    Examples
+    --------
+    >>> line, digest = linked(b'"score":0.5}', START, b"")
+    >>> carried(line) == digest
+    True
     """
-    if path.stat().st_size == 0:
-        return 0, START
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        end = content.rfind(b"\n") + 1
-        line = content[content.rfind(b"\n", 0, max(end - 1, 0)) + 1 : end]
     try:
-        return end, bytes.fromhex(line[len(_HEAD) : _REST - 2].decode()) if end else START
+        return bytes.fromhex(line[len(_HEAD) : _REST - 2].decode())
     except ValueError as error:
-        raise RecoupError(f"{path} does not end with a line of the journal: see `recoup journal verify`") from error
+        raise RecoupError("a file does not end with a line of the journal: see `recoup journal verify`") from error
 
 
 def _digest(rest: bytes, before: bytes, key: bytes) -> bytes:

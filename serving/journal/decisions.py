@@ -1,16 +1,20 @@
 """Decisions written and found again."""
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from features.errors import RecoupError
 from features.home import Home
-from serving.journal import writer
+from serving.journal import keeper, tables, writer
 
-_ID = re.compile(r"(\d{8}-[0-9a-f]{10}-\d+)-([0-9a-f]{1,15})")
+if TYPE_CHECKING:
+    import polars as pl
+
+_ID = re.compile(r"(\d{8}-[0-9a-f]{10}-\d+)-([0-9a-f]{1,10})(?:\.([a-z]+)\.(\d{1,9}))?")
 
 
 class Journal:
@@ -19,24 +23,24 @@ class Journal:
     Raises
     ------
     RecoupError
-        When the environment's settings make no sense; see `serving.journal.writer.settings`.
+        When the environment's settings make no sense; see `serving.journal.keeper.settings`.
     """
 
     def __init__(self, home: Home):
-        self._given = writer.settings(home)
-        self._writer = writer.shared(self._given)
+        self._given = keeper.settings(home)
+        self._keeper, self._writer = self._given.keeper(), writer.shared(self._given)
 
     @property
     def waits(self) -> bool:
-        """Whether writing a decision waits for the disk."""
-        return not self._given.sync_seconds
+        """Whether writing a decision waits: for the disk, or for a database."""
+        return self._keeper.waits
 
     def append(self, record: dict[str, Any]) -> str:
         """Write a decision; see `append_all`."""
         return self.append_all([record])[0]
 
     def append_all(self, records: list[dict[str, Any]]) -> list[str]:
-        """Write decisions in one write, and wait for the disk when no time is given to reach it.
+        """Write decisions, all or none, and wait where the journal `waits`.
 
         Parameters
         ----------
@@ -56,13 +60,29 @@ class Journal:
         """
         return self._writer.write([orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[1:] for record in records])
 
-    def together(self) -> AbstractContextManager[None]:
-        """Give a block in which this thread's decisions wait for the disk once, at its end.
+    def append_whole(self, record: dict[str, Any], parts: Mapping[str, "pl.DataFrame"]) -> str:
+        """Write a decision about many things, one line with the digests of its tables; see `serving.journal.tables`.
+
+        Each row is a decision that `find` knows by `serving.journal.tables.row_id`.
 
         Raises
         ------
         RecoupError
-            At the end, when they did not reach it; then none of them may be answered.
+            When tables or line cannot be written.
+        """
+        try:
+            told = tables.keep(self._given.folder, parts)
+        except OSError as error:
+            raise RecoupError(f"the journal in {self._given.folder} cannot be written: {error.strerror}") from error
+        return self.append(record | {tables.TABLES: told})
+
+    def together(self) -> AbstractContextManager[None]:
+        """Give a block in which this thread's decisions wait once, at its end.
+
+        Raises
+        ------
+        RecoupError
+            At the end, when they may not be there; then none of them may be answered.
         """
         return self._writer.together()
 
@@ -77,23 +97,24 @@ class Journal:
         self._writer.require_writable()
 
     def find(self, decision_id: str) -> dict[str, Any]:
-        """Return a decision.
+        """Return a decision; of a row of a table, what the whole says and the row.
 
         Raises
         ------
         RecoupError
-            When the journal has no such decision.
+            When the journal has no such decision, or its table is not as it was written.
         """
-        folder = self._given.folder
         if named := _ID.fullmatch(decision_id):
-            path = folder / f"{named[1]}.jsonl"
-            if path.is_file():
-                with path.open("rb") as file:
-                    file.seek(int(named[2], 16))
-                    line = file.readline()
-                if f'"decision_id":"{decision_id}"'.encode() in line and line.endswith(b"\n"):
-                    return orjson.loads(line)
-        raise RecoupError(f"no decision {decision_id!r} in {folder}: was it of another home, or has it expired?")
+            with self._keeper.shelf() as shelf:
+                line = shelf.line(named[1], int(named[2], 16))
+            if f'"decision_id":"{named[1]}-{named[2]}"'.encode() in line and line.endswith(b"\n"):
+                record = orjson.loads(line)
+                return tables.row(self._given.folder, record, named[3], int(named[4])) if named[3] else record
+        raise RecoupError(f"no decision {decision_id!r} in {self._keeper}: was it of another home, or has it expired?")
+
+    def table(self, decision: Mapping[str, Any], name: str) -> "pl.DataFrame":
+        """Return a table of a decision; see `serving.journal.tables.read`."""
+        return tables.read(self._given.folder, decision, name)
 
     def close(self) -> None:
         """End the file that is being written; a later decision begins another."""

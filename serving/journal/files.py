@@ -1,12 +1,10 @@
 """A file of the journal while a process writes it."""
 
-import fcntl
-import os
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 from serving.journal import chain
+from serving.journal.keeper import Lost, Sink
 
 
 @dataclass(frozen=True)
@@ -28,25 +26,17 @@ class Name:
 class OpenFile:
     """A file that this process writes; one thread at a time may `write`, any may `sync`.
 
-    Its lock (``flock``) is held until it is closed or the process is gone, so that others know whether it
-    may still grow. One that is ``broken`` gets no further lines: the disk may not have what was written.
-
-    Raises
-    ------
-    FileExistsError
-        When another writer has the name.
+    One that is ``broken`` gets no further lines: what was written may not be there.
     """
 
-    def __init__(self, name: Name, folder: Path, key: bytes, before: "OpenFile | None"):
-        self.name, self.path, self.size, self.broken = name, folder / f"{name}.jsonl", 0, False
+    def __init__(self, name: Name, sink: Sink, key: bytes, before: "OpenFile | None"):
+        self.name, self.size, self.broken = name, 0, False
         self.last: bytes = before.last if before else chain.START
         self._key, self._after = key, str(before.name) if before else ""
-        self._synced, self._syncing, self._turn = 0, False, threading.Condition()
-        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._sink, self._synced, self._syncing, self._turn = sink, 0, False, threading.Condition()
 
     def write(self, bodies: list[bytes], decided_at: str) -> list[str]:
-        """Write records in one write.
+        """Write records, all or none.
 
         Parameters
         ----------
@@ -63,7 +53,7 @@ class OpenFile:
         Raises
         ------
         OSError
-            When the disk does not take them all; then it has none of them, or the file is ``broken``.
+            When they are not taken; then none of them is, or the file is ``broken``.
         """
         ids, lines, offset, last = [], [], self.size, self.last
         if not offset:
@@ -76,16 +66,16 @@ class OpenFile:
             ids.append(decision_id)
             lines.append(line)
             offset += len(line)
-        self._append(b"".join(lines), last)
+        self._append(lines, offset, last)
         return ids
 
     def sync(self, size: int) -> None:
-        """Return when the first bytes of the file are on disk, by one fsync for all threads that wait.
+        """Return when the first bytes of the file are safe, brought there by one thread for all that wait.
 
         Raises
         ------
         OSError
-            When they are not, or the file was removed; then it is ``broken``.
+            When they may not be, or the file was removed; then it is ``broken``.
         """
         with self._turn:
             while self._syncing and self._synced < size:
@@ -96,8 +86,7 @@ class OpenFile:
                 raise OSError("what was written is lost")
             self._syncing, written = True, self.size
         try:
-            os.fsync(self._file)
-            self.require_present()
+            self._sink.reach()
             self._synced = written
         except OSError:
             self.broken = True
@@ -108,7 +97,7 @@ class OpenFile:
                 self._turn.notify_all()
 
     def require_present(self) -> None:
-        """Refuse when the file's name does not lead to it any more.
+        """Refuse when others would not find the file.
 
         Raises
         ------
@@ -116,8 +105,7 @@ class OpenFile:
             Then it is ``broken``.
         """
         try:
-            if self.path.stat().st_ino != os.fstat(self._file).st_ino:
-                raise FileNotFoundError(f"{self.path} was replaced while it was written")
+            self._sink.require_present()
         except OSError:
             self.broken = True
             raise
@@ -127,24 +115,16 @@ class OpenFile:
         with self._turn:
             while self._syncing:
                 self._turn.wait()
-            os.close(self._file)
+            self._sink.close()
 
     def _head(self) -> bytes:
         """Return the first line: which file this is, after which other, and the digest that the chain goes on from."""
         return f'"file":"{self.name}","after":"{self._after}","follows":"{self.last.hex()}"}}'.encode()
 
-    def _append(self, content: bytes, last: bytes) -> None:
+    def _append(self, lines: list[bytes], end: int, last: bytes) -> None:
         try:
-            if os.write(self._file, content) != len(content):
-                raise OSError("the disk took only a part")
-        except OSError:
-            self._undo()
-            raise
-        self.size, self.last = self.size + len(content), last
-
-    def _undo(self) -> None:
-        """Cut off what a write left of a record."""
-        try:
-            os.ftruncate(self._file, self.size)
-        except OSError:
+            self._sink.append(self.size, lines)
+        except Lost:
             self.broken = True
+            raise
+        self.size, self.last = end, last

@@ -1,10 +1,8 @@
 """The list of the journal's files: begun, ended, expired; itself a chain of lines."""
 
-import fcntl
-import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,8 +10,7 @@ import orjson
 from features.errors import RecoupError
 from serving.journal import chain
 from serving.journal.chain import Link
-
-NAME = "manifest.jsonl"
+from serving.journal.keeper import MANIFEST, Shelf
 
 
 @dataclass
@@ -25,7 +22,7 @@ class Listed:
 
 
 class Manifest:
-    """The manifest of a journal's folder; who adds to it holds the folder, see `features.files.locked`.
+    """The manifest on a journal's shelf; who adds to it holds the shelf alone.
 
     Raises
     ------
@@ -33,18 +30,18 @@ class Manifest:
         When the journal was begun under another ``RECOUP_JOURNAL_KEY``, or with none and there is one now.
     """
 
-    def __init__(self, folder: Path, key: bytes):
-        self._path, self._key = folder / NAME, key
-        first = next(chain.links(self._path, key), None) if self._path.is_file() else None
+    def __init__(self, shelf: Shelf, key: bytes):
+        self._shelf, self._key = shelf, key
+        first = next(self._links(), None)
         if first and first.content.get("key") != chain.fingerprint(key):
             raise RecoupError(
-                f"the journal in {folder} was begun under another {chain.KEY_VARIABLE}: set that (or unset it if "
-                "there was none), or move the folder to your archive and begin a new journal"
+                f"the journal was begun under another {chain.KEY_VARIABLE}: set that (or unset it if "
+                "there was none), or move the journal to your archive and begin a new one"
             )
 
     def links(self) -> list[Link]:
         """Return the lines; none where there is no manifest yet."""
-        return list(chain.links(self._path, self._key)) if self._path.is_file() else []
+        return list(self._links())
 
     def files(self) -> dict[str, Listed]:
         """Return what is listed, by the file's name, in the order in which the files were begun."""
@@ -61,28 +58,29 @@ class Manifest:
 
     def left_open(self) -> list[dict[str, Any]]:
         """Return the ends of files whose writers are gone without having ended them."""
-        found = []
+        there, found = set(self._shelf.names()), []
         for name, listed in self.files().items():
-            path = self._path.with_name(f"{name}.jsonl")
-            if listed.last is not None or not path.is_file():
-                continue
-            with path.open("rb") as file, suppress(BlockingIOError, RecoupError):  # in use; its end is no line of ours
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                found.append(ended(name, chain.tail(path)[1]))
+            if listed.last is None and name in there and not self._shelf.in_use(name):
+                with suppress(RecoupError):  # its end is no line of ours
+                    found.append(ended(name, self._end(name)[1]))
         return found
 
     def add(self, *entries: dict[str, Any]) -> None:
-        """Add entries, on disk when this returns; what a crash left of a line is cut off first."""
-        end, before = chain.tail(self._path) if self._path.is_file() else (0, chain.START)
+        """Add entries where the whole lines end."""
+        end, before = self._end(MANIFEST)
         lines = []
         for entry in entries if end else ({"journal": 1, "key": chain.fingerprint(self._key)}, *entries):
             line, before = chain.linked(orjson.dumps(entry)[1:], before, self._key)
             lines.append(line)
-        with self._path.open("ab") as file:
-            file.truncate(end)
-            file.write(b"".join(lines))
-            file.flush()
-            os.fsync(file.fileno())
+        self._shelf.add(MANIFEST, end, lines)
+
+    def _links(self) -> Iterator[Link]:
+        return chain.links(self._shelf.lines(MANIFEST), self._key)
+
+    def _end(self, name: str) -> tuple[int, bytes]:
+        """Return how many bytes of whole lines a file has, and the digest of the last of them."""
+        end, line = self._shelf.last(name)
+        return end, chain.carried(line) if line else chain.START
 
 
 def begun(name: str) -> dict[str, Any]:

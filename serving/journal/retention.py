@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from features.errors import RecoupError
-from features.files import locked
 from features.home import Home
-from serving.journal import chain
+from serving.journal import chain, keeper, tables
 from serving.journal.manifest import Manifest, expired
 
 
@@ -23,7 +22,7 @@ def expire(home: Home, keep_days: int) -> list[str]:
     Returns
     -------
     list of str
-        The names of the files removed.
+        The files removed.
 
     Raises
     ------
@@ -32,17 +31,19 @@ def expire(home: Home, keep_days: int) -> list[str]:
     """
     if keep_days < 1:
         raise RecoupError(f"{keep_days} days would expire today's decisions: keep one day or more")
-    folder, first = home.journal, f"{datetime.now(UTC) - timedelta(days=keep_days):%Y%m%d}"
-    if not folder.is_dir():
-        return []
-    with locked(folder):
-        manifest = Manifest(folder, chain.chain_key())
+    given, first = keeper.settings(home), f"{datetime.now(UTC) - timedelta(days=keep_days):%Y%m%d}"
+    with given.keeper().shelf(alone=True) as shelf:
+        manifest = Manifest(shelf, given.key)
         if left := manifest.left_open():
             manifest.add(*left)
-        over = [name for name, listed in manifest.files().items() if name[:8] < first and listed.last is not None]
-        present = [path for name in over if (path := folder / f"{name}.jsonl").is_file()]
-        if present:
-            manifest.add(*[expired(path.stem) for path in present])
-        for path in present:
-            path.unlink()
-    return [path.name for path in present]
+        there = set(shelf.names())
+        over = [name for name, listed in manifest.files().items()
+                if name in there and name[:8] < first and listed.last is not None]  # fmt: skip
+        if over:
+            manifest.add(*map(expired, over))
+        for name in over:
+            for link in chain.links(shelf.lines(name), given.key):
+                for table in tables.files(given.folder, link.content) if link.sound else ():
+                    table.unlink()
+        shelf.remove(over)
+    return over

@@ -1,14 +1,13 @@
 """Whether a journal is as it was written: `recoup journal verify`. What can be found: see `serving.journal`."""
 
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from features.errors import RecoupError
-from features.files import locked
 from features.home import Home
-from serving.journal import chain, manifest
+from serving.journal import chain, keeper, tables
 from serving.journal.chain import Link
+from serving.journal.keeper import MANIFEST, Settings, Shelf
 from serving.journal.manifest import Listed, Manifest
 
 
@@ -63,60 +62,72 @@ def verify(home: Home, head: str | None = None) -> Verified:
     RecoupError
         When there is no journal, or it was begun under another ``RECOUP_JOURNAL_KEY``.
     """
-    folder, key, found = home.journal, chain.chain_key(), Verified()
-    if not folder.is_dir():
-        raise RecoupError(f"no journal in {folder}: no decision was made there yet")
-    links = Manifest(folder, key).links()
-    found.head = links[-1].digest.hex() if links else ""
-    found.faults += [Fault(manifest.NAME, link.number, _broken(link)) for link in links if not link.sound]
-    if head is not None and head not in [link.digest.hex() for link in links]:
-        found.faults.append(Fault(manifest.NAME, 0, f"does not go on from {head}: it was cut off, or replaced"))
-    listed, strange = _membership(folder, key)
-    if strange:  # a file may have been begun or removed just now
-        with locked(folder):
-            listed, strange = _membership(folder, key)
-    found.faults += strange
-    for path in _files(folder):
-        _read(path, key, listed, found)
+    given, found = keeper.settings(home), Verified()
+    kept, key = given.keeper(), given.key
+    with kept.shelf() as shelf:
+        links = Manifest(shelf, key).links()
+        if not links and not shelf.names():
+            raise RecoupError(f"no journal in {kept}: no decision was made there yet")
+        found.head = links[-1].digest.hex() if links else ""
+        found.faults += [Fault(MANIFEST, link.number, _broken(link)) for link in links if not link.sound]
+        if head is not None and head not in [link.digest.hex() for link in links]:
+            found.faults.append(Fault(MANIFEST, 0, f"does not go on from {head}: it was cut off, or replaced"))
+        listed, strange = _membership(shelf, key)
+        if strange:  # a file may have been begun or removed just now
+            with kept.shelf(alone=True) as alone:
+                listed, strange = _membership(alone, key)
+        found.faults += strange
+        for name in shelf.names():
+            _read(shelf, name, given, listed, found)
     return found
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.jsonl") if path.name != manifest.NAME)
-
-
-def _membership(folder: Path, key: bytes) -> tuple[dict[str, Listed], list[Fault]]:
+def _membership(shelf: Shelf, key: bytes) -> tuple[dict[str, Listed], list[Fault]]:
     """Return what the manifest lists, and what is not there or not listed; an empty file says nothing."""
-    files, listed = _files(folder), Manifest(folder, key).files()
-    missing = [name for name, entry in listed.items() if not (entry.expired or (folder / f"{name}.jsonl").is_file())]
-    added = [path.name for path in files if path.stem not in listed and path.stat().st_size]
+    names, listed = shelf.names(), Manifest(shelf, key).files()
+    missing = [name for name, entry in listed.items() if not (entry.expired or name in names)]
+    added = [name for name in names if name not in listed and next(shelf.lines(name), None)]
     return listed, [
-        *[Fault(f"{name}.jsonl", 0, "is missing") for name in missing],
+        *[Fault(name, 0, "is missing") for name in missing],
         *[Fault(name, 0, "is not in the manifest: it was added, or the manifest was changed") for name in added],
     ]
 
 
-def _read(path: Path, key: bytes, listed: dict[str, Listed], found: Verified) -> None:
+def _read(shelf: Shelf, name: str, given: Settings, listed: dict[str, Listed], found: Verified) -> None:
     """Note what is in one file, and what is wrong with it."""
-    entry = listed.get(path.stem, Listed())
+    entry, lines = listed.get(name, Listed()), _Lines(shelf, name)
     faults: list[Fault] = []
-    lines = ended_at = 0
-    for link in chain.links(path, key):
-        lines, in_place = link.number, _in_place(link, path.stem, listed)
+    number = ended_at = 0
+    for link in chain.links(lines, given.key):
+        number, in_place = link.number, _in_place(link, name, listed)
         if not link.sound:
-            faults.append(Fault(path.name, lines, "was changed" if in_place else _broken(link)))
+            faults.append(Fault(name, number, "was changed" if in_place else _broken(link)))
         elif not in_place and not faults:
-            faults.append(Fault(path.name, lines, "belongs elsewhere"))
+            faults.append(Fault(name, number, "belongs elsewhere"))
+        if link.sound:
+            faults += [Fault(file, 0, why) for file, why in tables.faults(given.folder, link.content)]
         if link.digest.hex() == entry.last:
-            ended_at = lines
+            ended_at = number
     if entry.last is not None and ended_at == 0 and entry.last != chain.START.hex():
-        faults.append(Fault(path.name, lines + 1, "is missing: the file's end was cut off or changed"))
-    elif entry.last is not None and ended_at < lines:
-        faults.append(Fault(path.name, ended_at + 1, "was added after the file had ended"))
-    found.files, found.records = found.files + 1, found.records + max(lines - 1, 0)
+        faults.append(Fault(name, number + 1, "is missing: the file's end was cut off or changed"))
+    elif entry.last is not None and ended_at < number:
+        faults.append(Fault(name, ended_at + 1, "was added after the file had ended"))
+    found.files, found.records = found.files + 1, found.records + max(number - 1, 0)
     found.open += entry.last is None
-    found.torn += [path.name] if _torn(path) else []
+    found.torn += [name] if lines.torn else []
     found.faults += faults
+
+
+class _Lines:
+    """A file's lines, and whether the last that was read is ``torn``."""
+
+    def __init__(self, shelf: Shelf, name: str):
+        self._lines, self.torn = shelf.lines(name), False
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        for offset, line in self._lines:
+            self.torn = not line.endswith(b"\n")
+            yield offset, line
 
 
 def _broken(link: Link) -> str:
@@ -130,12 +141,5 @@ def _in_place(link: Link, name: str, listed: dict[str, Listed]) -> bool:
     if link.number > 1:
         return link.content.get("decision_id") == f"{name}-{link.offset:x}"
     before = listed.get(link.content.get("after", ""), Listed(last=chain.START.hex()))
-    return link.content.get("file") == name and link.content.get("follows") == before.last
-
-
-def _torn(path: Path) -> bool:
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+    at_start = link.content.get("file") == name and link.offset == 0
+    return at_start and link.content.get("follows") == before.last

@@ -1,79 +1,34 @@
 """What one process adds to the journal of a home: a file at a time, kept open."""
 
 import atexit
-import errno
 import logging
-import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 
 from features.errors import RecoupError
-from features.files import locked
-from features.home import Home
-from serving.journal import chain
 from serving.journal.files import Name, OpenFile
+from serving.journal.keeper import Settings
 from serving.journal.manifest import Manifest, begun, ended
-from serving.settings import number, whole
 
 _LONGEST_PAUSE = 60.0
-_LEAST_FREE_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a journal is written.
-
-    Attributes
-    ----------
-    folder : Path
-    key : bytes
-        Of the digests; ``RECOUP_JOURNAL_KEY``.
-    sync_seconds : float
-        Within which a record reaches the disk; 0 is before `Writer.write` returns.
-        ``RECOUP_JOURNAL_SYNC_SECONDS``.
-    file_bytes : int
-        Beyond which a file is ended; ``RECOUP_JOURNAL_MAX_BYTES``.
-    """
-
-    folder: Path
-    key: bytes
-    sync_seconds: float
-    file_bytes: int
-
-
-def settings(home: Home) -> Settings:
-    """Return what the environment sets for a home's journal.
-
-    Raises
-    ------
-    RecoupError
-        When a number makes no sense, or the key is too short.
-    """
-    return Settings(
-        folder=home.journal,
-        key=chain.chain_key(),
-        sync_seconds=number("RECOUP_JOURNAL_SYNC_SECONDS", 1.0),
-        file_bytes=whole("RECOUP_JOURNAL_MAX_BYTES", 256 << 20),
-    )
 
 
 class Writer:
     """Writes one file after another; threads may share it, processes may not."""
 
     def __init__(self, given: Settings):
-        self._given, self._lock, self._stop = given, threading.Lock(), threading.Event()
+        self._given, self._keeper = given, given.keeper()
+        self._lock, self._stop = threading.Lock(), threading.Event()
         self._file: OpenFile | None = None
         self._here = threading.local()
 
     def write(self, bodies: list[bytes]) -> list[str]:
-        """Hand records to the operating system; see `OpenFile.write`.
+        """Write records, so that they outlive this process; see `OpenFile.write`.
 
         Raises
         ------
@@ -85,8 +40,8 @@ class Writer:
                 now = datetime.now(UTC)
                 file = self._current(f"{now:%Y%m%d}")
                 ids, size = file.write(bodies, now.isoformat()), file.size
-            if not self._given.sync_seconds:
-                self._reach_disk(file, size)
+            if self._keeper.waits:
+                self._reach(file, size)
         except OSError as error:
             raise self._refused(error) from error
         return ids
@@ -97,20 +52,18 @@ class Writer:
         Raises
         ------
         RecoupError
-            When there is no file, or no room on its disk.
+            When there is no file, or no room for more.
         """
         try:
             with self._lock:
                 self._current(f"{datetime.now(UTC):%Y%m%d}").require_present()
-            disk = os.statvfs(self._given.folder)
-            if disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._keeper.require_room()
         except OSError as error:
             raise self._refused(error) from error
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let what this thread writes in a block wait for the disk once, at the block's end; see `write`."""
+        """Let what this thread writes in a block wait once, at the block's end; see `write`."""
         waiting: dict[OpenFile, int] = {}
         self._here.waiting = waiting
         try:
@@ -132,7 +85,7 @@ class Writer:
         except (OSError, RecoupError) as error:
             _log.error("the journal's file was left open: %s", error)
 
-    def _reach_disk(self, file: OpenFile, size: int) -> None:
+    def _reach(self, file: OpenFile, size: int) -> None:
         waiting = getattr(self._here, "waiting", None)
         if waiting is None:
             file.sync(size)
@@ -141,7 +94,7 @@ class Writer:
 
     def _refused(self, error: OSError) -> RecoupError:
         why = error.strerror or error
-        return RecoupError(f"the journal in {self._given.folder} cannot be written, so nothing is answered: {why}")
+        return RecoupError(f"the journal in {self._keeper} cannot be written, so nothing is answered: {why}")
 
     def _current(self, day: str) -> OpenFile:
         """Return the file to write to; begins one when none fits."""
@@ -156,18 +109,15 @@ class Writer:
         return self._file
 
     def _begin(self, name: Name, before: OpenFile | None) -> OpenFile:
-        folder, key = self._given.folder, self._given.key
-        with locked(folder):
-            manifest = Manifest(folder, key)
-            left = manifest.left_open() if before is None else []
-            file = OpenFile(name, folder, key, before)
-            try:
+        with ExitStack() as undo:
+            with self._keeper.shelf(alone=True) as shelf:
+                manifest = Manifest(shelf, self._given.key)
+                left = manifest.left_open() if before is None else []
+                sink = self._keeper.begin(str(name))
+                undo.callback(sink.discard)
                 manifest.add(*left, begun(str(name)))
-            except (OSError, RecoupError):
-                file.path.unlink()
-                file.close()
-                raise
-        return file
+            undo.pop_all()
+        return OpenFile(name, sink, self._given.key, before)
 
     def _end(self) -> None:
         file, self._file = self._file, None
@@ -177,21 +127,24 @@ class Writer:
         try:
             if not file.broken:
                 file.sync(file.size)
-                with locked(self._given.folder):
-                    Manifest(self._given.folder, self._given.key).add(ended(str(file.name), file.last))
+                with self._keeper.shelf(alone=True) as shelf:
+                    Manifest(shelf, self._given.key).add(ended(str(file.name), file.last))
         finally:
             file.close()
 
     def _keep(self, file: OpenFile, stop: threading.Event) -> None:
-        """Bring a file to disk again and again, and end it when its day is over."""
+        """Bring a file to disk again and again, and end it when its day is over or it is gone."""
         pause = min(self._given.sync_seconds or _LONGEST_PAUSE, _LONGEST_PAUSE)
         while not stop.wait(pause) and not file.broken:
             try:
                 file.sync(file.size)
+                file.require_present()
                 if file.name.day != f"{datetime.now(UTC):%Y%m%d}":
                     self.close(file)
             except OSError as error:
-                _log.error("the journal's file %s may not be on disk: %s", file.path.name, error)
+                if stop.is_set():  # it was let go meanwhile
+                    return
+                _log.error("the journal's file %s may not be on disk: %s", file.name, error)
 
 
 @cache
