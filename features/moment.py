@@ -65,10 +65,13 @@ ATTEMPT = [
     Feature("right_parties_at_point", "number", "reached so far at this contact point"),
     Feature("bounced_at_point", "number", "messages that bounced at this contact point"),
     Feature("delivered_at_point", "number", "messages delivered at this contact point, unanswered"),
+    Feature("reach_at_point", "number", "reached so far at this contact point, over what is usual", "share"),
     Feature("last_attempt_hour", "number", "hour at the debtor's place of the last attempt", "hour"),
     Feature("last_right_party_hour", "number", "hour there at which he was last reached", "hour"),
 ]
 _AT_POINT = ("attempts", "right_parties", "bounced", "delivered")
+_TRUST = 0.7
+"""Usual right parties that a debtor's own figure weighs against."""
 ATTEMPT_INPUTS = {
     "customer": ["birth_year", "time_zone"],
     "asset": ["default_at"],
@@ -77,7 +80,7 @@ ATTEMPT_INPUTS = {
         "last_right_party_at",
         *[f"attempts_{name}" for name in CHANNELS],
         *[f"right_parties_{name}" for name in CHANNELS],
-        *[f"{what}_at_{kind}" for what in _AT_POINT for kind in POINT_KINDS],
+        *[f"{what}_at_{kind}" for what in (*_AT_POINT, "usual") for kind in POINT_KINDS],
     ],
 }
 ATTEMPT_REQUEST = {
@@ -125,6 +128,8 @@ def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
     points = np.asarray(columns["point_kind_asked"], dtype=object)
     zones = np.asarray(columns["time_zone"], dtype=object)
     hour, weekday, day, month = _local_calendar(now, zones)
+    at_point = {f"{what}_at_point": _chosen(points, POINT_KINDS, f"{what}_at_", x) for what in _AT_POINT}
+    usual = _chosen(points, POINT_KINDS, "usual_at_", x)
     return {
         "channel": channels,
         "point_kind": points,
@@ -138,7 +143,8 @@ def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
         "days_since_right_party": (now - x["last_right_party_at"]) / _DAY,
         "attempts_by_channel": _chosen(channels, CHANNELS, "attempts_", x),
         "right_parties_by_channel": _chosen(channels, CHANNELS, "right_parties_", x),
-        **{f"{what}_at_point": _chosen(points, POINT_KINDS, f"{what}_at_", x) for what in _AT_POINT},
+        **at_point,
+        "reach_at_point": _reach(at_point["right_parties_at_point"], usual),
         "last_attempt_hour": _local_calendar(np.asarray(x["last_attempt_at"]), zones)[0],
         "last_right_party_hour": _local_calendar(np.asarray(x["last_right_party_at"]), zones)[0],
     }
@@ -161,6 +167,11 @@ def _chosen(own: np.ndarray, names: tuple[str, ...], prefix: str, x: dict[str, n
     for name in names:
         picked = np.where(own == name, x[prefix + name], picked)
     return picked
+
+
+def _reach(reached: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Return right parties over what is usual (percent), drawn towards 1 the more the less was tried."""
+    return (np.nan_to_num(reached) + _TRUST) / (np.nan_to_num(usual) / 100 + _TRUST)
 
 
 def _local_calendar(now: np.ndarray, zones: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -44,6 +44,8 @@ _ATTEMPT_V1 = [
     "months_since_default", "days_since_attempt", "days_since_right_party", "attempts_by_channel",
     "right_parties_by_channel",
 ]  # fmt: skip
+_ATTEMPT_V2 = [*_ATTEMPT_V1, "attempts_at_point", "right_parties_at_point", "bounced_at_point", "delivered_at_point",
+               "last_attempt_hour", "last_right_party_hour"]  # fmt: skip
 _DEBTOR = ["occupation", "marital_status", "education", "has_mortgage", "has_other_loan",
            "in_default_elsewhere", "phones", "has_email"]  # fmt: skip
 _HISTORY = ["attempts", "right_parties", "promises", "wrong_parties", "last_channel", "last_outcome",
@@ -82,6 +84,13 @@ SERVICES: dict[str, dict[str, list[str]]] = {
         "at_attempt": _ATTEMPT_V1,
     },
     "contact_v2": {
+        "customer": [*_DEBTOR, "home_region"],
+        "financial": ["collections", "collected_share"],
+        "public": _MARKET,
+        "contact": _HISTORY,
+        "at_attempt": _ATTEMPT_V2,
+    },
+    "contact_v3": {
         "customer": [*_DEBTOR, "home_region"],
         "financial": ["collections", "collected_share"],
         "public": _MARKET,

@@ -57,7 +57,7 @@ def _attempt_value(door: FeatureDoor, source: str, as_of: datetime, seed: int) -
 
 TASK = Task(
     name="contact",
-    service="contact_v2",
+    service="contact_v3",
     link="logistic",
     fixed={"loss_function": "Logloss", "eval_metric": "Logloss"},
     rows=rows,

@@ -9,6 +9,8 @@ from features.marts.columns import MISSING, Feature
 ENTITY = "borrower_id"
 FEEDS = ("contacts",)
 JUST_BEFORE = pl.duration(seconds=1)
+USUAL = {"call": 26, "auto_call": 22, "sms": 9, "email": 5, "letter": 5, "visit": 33}
+"""Attempts in a hundred that reach the debtor, round figures: they make attempts by unlike channels comparable."""
 
 _COUNTS = [
     Feature("attempts", "number", "attempts so far"),
@@ -21,6 +23,10 @@ _COUNTS = [
     *[Feature(f"right_parties_at_{kind}", "number", f"reached at a contact point: {kind}") for kind in POINT_KINDS],
     *[Feature(f"bounced_at_{kind}", "number", f"messages bounced at a contact point: {kind}") for kind in POINT_KINDS],
     *[Feature(f"delivered_at_{kind}", "number", f"messages delivered, unanswered: {kind}") for kind in POINT_KINDS],
+    *[
+        Feature(f"usual_at_{kind}", "number", f"right parties that such attempts usually make: {kind}", "percent")
+        for kind in POINT_KINDS
+    ],
 ]
 _LAST = [
     Feature("last_attempt_at", "number", "last attempt", "seconds since 1970, UTC"),
@@ -58,6 +64,7 @@ def build(feeds: dict[str, pl.LazyFrame]) -> pl.DataFrame:
 def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
     ordered = rows.sort(ENTITY, timeline.KNOWN, "attempted_at", "attempt_id")
     reached, outcome = pl.col("right_party"), pl.col("outcome")
+    usual = pl.col("channel").replace_strict(USUAL)
     points = {kind: pl.col("point_kind").fill_null("unknown") == kind for kind in POINT_KINDS}
     counted = {
         "attempts": pl.lit(True),
@@ -70,6 +77,7 @@ def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
         **{f"right_parties_at_{kind}": reached & there for kind, there in points.items()},
         **{f"bounced_at_{kind}": (outcome == "bounced") & there for kind, there in points.items()},
         **{f"delivered_at_{kind}": (outcome == "delivered") & there for kind, there in points.items()},
+        **{f"usual_at_{kind}": pl.when(there).then(usual).otherwise(0) for kind, there in points.items()},
     }
     marks = [mark.fill_null(False).cast(pl.Float64).alias(name) for name, mark in counted.items()]
     # an attempt that is learnt after a later one counts, but it is not the last

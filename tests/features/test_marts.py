@@ -8,6 +8,7 @@ import pytest
 from features import marts
 from features.feeds import FEEDS
 from features.marts import MARTS
+from features.marts.contact import USUAL
 from tests.features.small_world import digest
 
 
@@ -41,6 +42,21 @@ def test_an_attempt_learnt_late_counts_but_is_not_the_last():
     assert table["attempts"].to_list() == [1.0, 2.0]
     assert table["last_channel"].to_list() == ["sms", "sms"]
     assert table["last_right_party_at"].to_list() == [at(2).timestamp()] * 2
+
+
+def test_attempts_at_a_contact_point_are_weighed_by_what_their_channels_usually_reach():
+    channels = ("call", "sms", "call", "visit")
+    kinds = ("mobile", "mobile", "landline", "address")
+    contacts = feed("contacts", *(
+        {"attempt_id": str(n), "borrower_id": "b", "attempted_at": at(n), "known_at": at(n), "right_party": n == 2,
+         "channel": channel, "point_kind": kind}
+        for n, (channel, kind) in enumerate(zip(channels, kinds, strict=True), 1)
+    ))  # fmt: skip
+    table = marts.build("contact", {"contacts": contacts})
+    call, sms, visit = (USUAL[name] for name in ("call", "sms", "visit"))
+    assert table["usual_at_mobile"].to_list() == [call, *[call + sms] * 3]
+    assert table["usual_at_landline"].to_list() == [0, 0, call, call]
+    assert table["usual_at_address"].to_list() == [0, 0, 0, visit]
 
 
 def test_a_payment_learnt_late_adds_up_but_is_not_the_last():

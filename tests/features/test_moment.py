@@ -70,6 +70,16 @@ def test_counters_are_those_of_the_channel_asked():
     assert np.isnan(found["attempts_by_channel"][2])
 
 
+def test_reach_at_a_point_is_what_was_reached_over_what_is_usual_drawn_to_one_where_little_was_tried():
+    def reach(reached, usual):
+        counts = {"right_parties_at_mobile": [float(reached)], "usual_at_mobile": [float(usual)]}
+        return at([0.0], ["UTC"], **counts)["reach_at_point"][0]
+
+    assert reach(np.nan, np.nan) == reach(0, 0) == 1
+    assert 0.7 < reach(0, 26) < 1 < reach(1, 26) < 1 / 0.26
+    assert reach(0, 2600) < 0.05 and reach(52, 2600) == pytest.approx(2, abs=0.05)
+
+
 @given(
     now=st.floats(0, 2e9),
     past=st.floats(0, 2e9),

@@ -17,11 +17,11 @@ from features.store import FeatureDoor
 from tests.features.conftest import NOW
 from tests.features.small_world import digest
 
-SERVICES = ["recovery_v1", "contact_v1", "contact_v2"]
+SERVICES = ["recovery_v1", "contact_v1", "contact_v3"]
 REQUEST = {
     "recovery_v1": ["horizon_months_asked"],
     "contact_v1": ["channel_asked", "point_kind_asked"],
-    "contact_v2": ["channel_asked", "point_kind_asked"],
+    "contact_v3": ["channel_asked", "point_kind_asked"],
 }
 _ASK_AGAIN = """
 import sys

@@ -14,7 +14,7 @@ from tests.features.small_world import digest, loan, take_in
 
 ISO = "%Y-%m-%dT%H:%M:%SZ"
 OPERATIONS = ("keep", "drop", "scramble", "invent")
-SERVICES = ("recovery_v1", "contact_v2")
+SERVICES = ("recovery_v1", "contact_v3")
 # feed: numbers to change, texts to hand on from row to row, when it happened
 _FIELDS = {
     "loans": (

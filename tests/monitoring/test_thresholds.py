@@ -11,7 +11,7 @@ from features.repository import SERVICES
 from features.store import FeatureDoor
 from monitoring.thresholds import SCORE, SHIPPED, Thresholds
 
-MODELS = {"recovery": "recovery_v1", "contact": "contact_v2"}
+MODELS = {"recovery": "recovery_v1", "contact": "contact_v3"}
 
 
 @pytest.mark.parametrize(("model", "service"), MODELS.items())
