@@ -48,7 +48,7 @@ def backup(home: Home, file: Path) -> int:
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
     with ExitStack() as held:
-        for folder in (home.lake, home.marts, home.journal, home.keys, home.portfolios):
+        for folder in (home.lake, home.marts, home.journal, home.keys, home.portfolios, home.plans):
             held.enter_context(locked(folder))
         scratch = Path(held.enter_context(tempfile.TemporaryDirectory(dir=file.parent)))
         place = {_PLACE: str(home.root)}

@@ -62,6 +62,11 @@ class Home:
         return self.root / "portfolios"
 
     @property
+    def plans(self) -> Path:
+        """Plans that the dispatch service was asked for: a folder a task."""
+        return self.root / "plans"
+
+    @property
     def reports(self) -> Path:
         """Reports and plots that commands write when they are not told where."""
         return self.root / "reports"

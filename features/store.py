@@ -124,13 +124,19 @@ class FeatureDoor:
             In the order of the rows and of the service.
         """
         store, needed = self._feast, services.stored(service)
-        entities = self._linked_at(rows).select(pl.col("moment").alias(KNOWN), *KEYS)
+        keys = ["moment", *[key for key in KEYS if key in rows.columns]]
+        asked = rows.select(keys).unique(maintain_order=True)  # several attempts on a debt are one look at its past
+        entities = self._linked_at(asked).select(pl.col("moment").alias(KNOWN), *KEYS)
         job = store.get_historical_features(
             entity_df=entities.to_pandas(),
             features=[f"{view}:{name}" for view, names in needed.items() for name in names],
             filter_by_created_timestamp=True,
         )
-        return self._settled(service, rows, pl.DataFrame(pl.from_arrow(job.to_arrow())))
+        found = pl.DataFrame(pl.from_arrow(job.to_arrow()))
+        if asked.height < rows.height:
+            place = rows.join(asked.with_row_index("place"), on=keys, nulls_equal=True, maintain_order="left")["place"]
+            found = found[place]
+        return self._settled(service, rows, found)
 
     def tape_frame(self, service: str, feeds: dict[str, pl.LazyFrame], rows: pl.DataFrame) -> pl.DataFrame:
         """Return the same features for a tape that is not in the lake.

@@ -7,7 +7,7 @@ from typing import Any
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
-from serving.journal import Journal
+from serving.journal import Journal, tables
 from serving.scoring import replay, require_model
 from training import registry
 from training.registry import Registered
@@ -20,7 +20,7 @@ def rebuild(home: Home, decision_id: str) -> str:
     ----------
     home : Home
     decision_id : str
-        Of a score, or of a tape that was priced.
+        Of a score, of a tape that was priced, of a plan or one of its rows.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def rebuild(home: Home, decision_id: str) -> str:
     name, version = decision["model_version"].split("/")
     registered = registry.load(home, name, version)
     require_model(decision, registered.package)
-    again = _tape if decision["kind"] == "portfolio" else _score
+    again = _OTHERWISE.get(decision["kind"], _score)
     made = f"{decision['kind']} of {decision['subject']} at {decision['decided_at']} by {decision['model_version']}"
     return f"{made}\n{again(home, decision, registered)}"
 
@@ -51,11 +51,40 @@ def _score(_: Home, decision: dict[str, Any], registered: Registered) -> str:
     return f"{told}\nscore and contributions are the same to the last bit"
 
 
-def _tape(home: Home, decision: dict[str, Any], registered: Registered) -> str:
-    from serving.pricing.task import priced, sha256
-    from serving.pricing.tasks import Tasks
+def _attempt(home: Home, decision: dict[str, Any], registered: Registered) -> str:
+    from serving.dispatch.attempts import require_same_money
 
-    folder = Tasks(home).folder(decision["subject"])
+    journal = Journal(home)
+    whole = journal.find(tables.whole_id(decision["decision_id"]))
+    told = _score(home, decision, registered)
+    require_same_money(journal.table(whole, "contacts"), decision, registered)
+    slot = decision["slot"]
+    way = f"{slot['channel']} by {slot['pool']} at {slot['planned_at']}: {slot['net_value']!r} {slot['currency']}"
+    return f"{told}\n{way}, taken with probability {decision['probability']:g}; its money is the same to the last bit"
+
+
+def _plan(home: Home, decision: dict[str, Any], registered: Registered) -> str:
+    from serving.dispatch import plan
+
+    journal = Journal(home)
+    whole = journal.find(tables.whole_id(decision["decision_id"]))
+    differs = plan.differing(
+        home, whole, {name: journal.table(whole, name) for name in whole[tables.TABLES]}, registered
+    )
+    if differs and Lake(home).snapshot() != whole["lake"]:
+        raise RecoupError(f"{differs} differ, and so does the lake: what we know of debtors has changed")
+    if differs:
+        raise RecoupError(f"{differs} differ from the journal")
+    counts = ", ".join(f"{told['rows']:,} {name}" for name, told in whole[tables.TABLES].items())
+    return f"planned again, {counts}: each row is the same to the last bit"
+
+
+def _tape(home: Home, decision: dict[str, Any], registered: Registered) -> str:
+    from features.files import sha256
+    from serving.pricing.task import priced
+    from serving.tasks.tasks import Tasks
+
+    folder = Tasks(home.portfolios).folder(decision["subject"])
     with tempfile.TemporaryDirectory() as out:
         again = priced(home, folder, registered, Path(out), lambda _: None)
         same = sha256(again.prices) == decision["prices_sha256"]
@@ -64,3 +93,7 @@ def _tape(home: Home, decision: dict[str, Any], registered: Registered) -> str:
     if not same:
         raise RecoupError("the prices differ from what was answered")
     return f"{decision['accepted']:,} loans priced again: prices are the same to the last bit"
+
+
+_OTHERWISE = {"portfolio": _tape, "attempt": _attempt, "plan": _plan, "placement": _plan, "filing": _plan}
+"""How what is no single score is made again, by its kind."""

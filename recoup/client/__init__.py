@@ -8,8 +8,8 @@ It needs httpx and pydantic, and nothing else of this project. The key is ``RECO
 growing, random pause. A wait that would outlast the patience is not begun.
 
 **Repeating is safe for scores**: a question changes nothing, and one that was answered twice stands twice in the
-service's journal, each time with the same score; nor does an outcome change that is told twice. A tape, or the end of
-a task, is sent again only where the first cannot have arrived, or was refused.
+service's journal, each time with the same score; nor does an outcome change that is told twice. A tape, a
+wish for a plan, or the end of a task, is sent again only where the first cannot have arrived, or was refused.
 """
 
 from recoup.client.answers import (

@@ -68,6 +68,7 @@ class PricedLoan(Scored):
     """A loan's value; money is in ``currency``, rates are shares of what is still owed."""
 
     currency: str
+    collateral_type: str | None
     owed: float
     recovery_rate: float
     recovery_rate_lower: float
@@ -148,7 +149,7 @@ class Models(_Answer):
 
 
 class Status(_Answer):
-    """How far a tape is; ``share`` is of the steps that are behind."""
+    """How far a task is; ``share`` is of the steps that are behind."""
 
     task_id: str
     state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"

@@ -3,7 +3,7 @@
 import time
 from asyncio import sleep
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -76,10 +76,34 @@ class AsyncClient:
             await sleep(wait)
 
 
-class AsyncPricing(AsyncClient):
+class AsyncTaskClient(AsyncClient):
+    """A connection to a service that does tasks in the background."""
+
+    _TASKS: str
+
+    async def task_status(self, task_id: str) -> Status:
+        """Return how far a task is."""
+        return await self._ask(calls.task_status(self._TASKS, task_id))
+
+    async def ended(self, task_id: str, within: float) -> Status:
+        """Wait until a task has ended, so many seconds at most, and return how far it is then."""
+        end = time.monotonic() + within
+        while (status := await self.task_status(task_id)).state not in ENDED and time.monotonic() < end:
+            await sleep(LOOK_S)
+        return status
+
+    async def cancel_task(self, task_id: str) -> Status:
+        """Stop a task."""
+        return await self._ask(calls.cancel_task(self._TASKS, task_id))
+
+    async def _table(self, task_id: str, name: str) -> bytes:
+        return await self._ask(calls.table(self._TASKS, task_id, name))
+
+
+class AsyncPricing(AsyncTaskClient):
     """What loans and tapes are worth. Every method raises `Refused` or `Unreachable` where there is no answer."""
 
-    _VARIABLE = "RECOUP_PRICING_URL"
+    _VARIABLE, _TASKS = "RECOUP_PRICING_URL", "/portfolio"
 
     async def price(self, loan_ids: Sequence[str], moment: datetime | None = None) -> PriceResponse:
         """Value up to 1,000 loans by id, as of a moment (with a time zone; now if not given)."""
@@ -95,38 +119,23 @@ class AsyncPricing(AsyncClient):
         """Give in a tape (CSV or Parquet) to be priced in the background; ``assumptions`` is JSON."""
         return await self._ask(calls.price_tape(tape, source, assumptions))
 
-    async def task_status(self, task_id: str) -> Status:
-        """Return how far a tape is."""
-        return await self._ask(calls.task_status(task_id))
-
-    async def ended(self, task_id: str, within: float) -> Status:
-        """Wait until a tape has ended, so many seconds at most, and return how far it is then."""
-        end = time.monotonic() + within
-        while (status := await self.task_status(task_id)).state not in ENDED and time.monotonic() < end:
-            await sleep(LOOK_S)
-        return status
-
-    async def cancel_task(self, task_id: str) -> Status:
-        """Stop pricing a tape."""
-        return await self._ask(calls.cancel_task(task_id))
-
     async def portfolio(self, task_id: str) -> dict[str, Any]:
         """Return what a priced tape is worth: ``portfolio.json``."""
-        return await self._ask(calls.portfolio(task_id))
+        return await self._ask(calls.report(self._TASKS, task_id))
 
     async def prices(self, task_id: str) -> bytes:
         """Return the prices of a tape's loans: a Parquet file."""
-        return await self._ask(calls.prices(task_id))
+        return await self._table(task_id, "prices")
 
     async def rejected(self, task_id: str) -> bytes:
         """Return the rows of a tape that were not priced, and why: a Parquet file."""
-        return await self._ask(calls.rejected(task_id))
+        return await self._table(task_id, "rejected")
 
 
-class AsyncDispatch(AsyncClient):
+class AsyncDispatch(AsyncTaskClient):
     """Whom an attempt reaches, and which is worth most; raises as `AsyncPricing` does."""
 
-    _VARIABLE = "RECOUP_DISPATCH_URL"
+    _VARIABLE, _TASKS = "RECOUP_DISPATCH_URL", "/plan"
 
     async def chance(
         self, loan_id: str, channel: str = "call", point_kind: str = "mobile", moment: datetime | None = None
@@ -182,3 +191,37 @@ class AsyncDispatch(AsyncClient):
     async def profile_page(self, borrower_id: str, moment: datetime | None = None) -> bytes:
         """Return the same on one page: HTML."""
         return await self._ask(calls.profile_page(borrower_id, moment))
+
+    async def plan(
+        self, day: date, capacities: Mapping[str, Any] | None = None, placed: Sequence[Mapping[str, Any]] = ()
+    ) -> Status:
+        """Ask for a day's plan (UTC), made in the background.
+
+        ``capacities`` are as in ``serving/dispatch/capacities.yaml``, the service's own if not given; ``placed`` are
+        the debts that are with agencies: ``loan_id``, ``agency``, ``placed_on``.
+        """
+        return await self._ask(calls.plan(day, capacities, placed))
+
+    async def planned(self, task_id: str) -> dict[str, Any]:
+        """Return a plan's totals: ``plan.json``."""
+        return await self._ask(calls.report(self._TASKS, task_id))
+
+    async def contacts(self, task_id: str) -> bytes:
+        """Return whom to contact, how and when: a Parquet file."""
+        return await self._table(task_id, "contacts")
+
+    async def placements(self, task_id: str) -> bytes:
+        """Return what to place with agencies: a Parquet file."""
+        return await self._table(task_id, "placements")
+
+    async def recalls(self, task_id: str) -> bytes:
+        """Return what to take back from them: a Parquet file."""
+        return await self._table(task_id, "recalls")
+
+    async def filings(self, task_id: str) -> bytes:
+        """Return what to file with the court: a Parquet file."""
+        return await self._table(task_id, "filings")
+
+    async def refusals(self, task_id: str) -> bytes:
+        """Return which attempts a contact rule refuses: a Parquet file."""
+        return await self._table(task_id, "refusals")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -101,29 +101,31 @@ def price_tape(tape: Path, source: str, assumptions: str | None) -> Call[Status]
     return Call("POST", "/portfolio", _model(Status), sent, repeatable=False)
 
 
-def task_status(task_id: str) -> Call[Status]:
-    """Return the call that asks how far a tape is."""
-    return Call("GET", f"/portfolio/{task_id}", _model(Status))
+def task_status(path: str, task_id: str) -> Call[Status]:
+    """Return the call that asks how far a task is; ``path`` is that of its kind."""
+    return Call("GET", f"{path}/{task_id}", _model(Status))
 
 
-def cancel_task(task_id: str) -> Call[Status]:
-    """Return the call that stops pricing a tape."""
-    return Call("DELETE", f"/portfolio/{task_id}", _model(Status), repeatable=False)
+def cancel_task(path: str, task_id: str) -> Call[Status]:
+    """Return the call that stops a task."""
+    return Call("DELETE", f"{path}/{task_id}", _model(Status), repeatable=False)
 
 
-def portfolio(task_id: str) -> Call[dict[str, Any]]:
-    """Return the call that asks what a tape is worth."""
-    return Call("GET", f"/portfolio/{task_id}/result", lambda response: response.json())
+def report(path: str, task_id: str) -> Call[dict[str, Any]]:
+    """Return the call that asks for the totals of a task that is done."""
+    return Call("GET", f"{path}/{task_id}/result", lambda response: response.json())
 
 
-def prices(task_id: str) -> Call[bytes]:
-    """Return the call that asks for the prices of a tape's loans."""
-    return Call("GET", f"/portfolio/{task_id}/prices", lambda response: response.content)
+def table(path: str, task_id: str, name: str) -> Call[bytes]:
+    """Return the call that asks for a table of a task that is done."""
+    return Call("GET", f"{path}/{task_id}/{name}", lambda response: response.content)
 
 
-def rejected(task_id: str) -> Call[bytes]:
-    """Return the call that asks for the rows of a tape that were not priced."""
-    return Call("GET", f"/portfolio/{task_id}/rejected", lambda response: response.content)
+def plan(day: date, capacities: Mapping[str, Any] | None, placed: Sequence[Mapping[str, Any]]) -> Call[Status]:
+    """Return the call that asks for a plan."""
+    debts = [dict(debt) | {"placed_on": _day(debt["placed_on"])} for debt in placed]
+    asked = {"date": day.isoformat(), "capacities": capacities, "placed": debts}
+    return Call("POST", "/plan", _model(Status), {"json": asked}, repeatable=False)
 
 
 def review(decision_id: str) -> Call[bytes]:
@@ -149,6 +151,10 @@ def _scored(path: str, read: Callable[[httpx.Response], T], **asked: Any) -> Cal
 
 def _at(moment: datetime | None) -> dict[str, Any]:
     return {} if moment is None else {"params": {"moment": _zoned(moment)}}
+
+
+def _day(day: date | str) -> str:
+    return day if isinstance(day, str) else day.isoformat()
 
 
 def _zoned(moment: datetime) -> str:

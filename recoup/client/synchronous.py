@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from time import sleep
 from types import TracebackType
@@ -74,10 +74,34 @@ class Client:
             sleep(wait)
 
 
-class Pricing(Client):
+class TaskClient(Client):
+    """A connection to a service that does tasks in the background."""
+
+    _TASKS: str
+
+    def task_status(self, task_id: str) -> Status:
+        """Return how far a task is."""
+        return self._ask(calls.task_status(self._TASKS, task_id))
+
+    def ended(self, task_id: str, within: float) -> Status:
+        """Wait until a task has ended, so many seconds at most, and return how far it is then."""
+        end = time.monotonic() + within
+        while (status := self.task_status(task_id)).state not in ENDED and time.monotonic() < end:
+            sleep(LOOK_S)
+        return status
+
+    def cancel_task(self, task_id: str) -> Status:
+        """Stop a task."""
+        return self._ask(calls.cancel_task(self._TASKS, task_id))
+
+    def _table(self, task_id: str, name: str) -> bytes:
+        return self._ask(calls.table(self._TASKS, task_id, name))
+
+
+class Pricing(TaskClient):
     """What loans and tapes are worth. Every method raises `Refused` or `Unreachable` where there is no answer."""
 
-    _VARIABLE = "RECOUP_PRICING_URL"
+    _VARIABLE, _TASKS = "RECOUP_PRICING_URL", "/portfolio"
 
     def price(self, loan_ids: Sequence[str], moment: datetime | None = None) -> PriceResponse:
         """Value up to 1,000 loans by id, as of a moment (with a time zone; now if not given)."""
@@ -91,38 +115,23 @@ class Pricing(Client):
         """Give in a tape (CSV or Parquet) to be priced in the background; ``assumptions`` is JSON."""
         return self._ask(calls.price_tape(tape, source, assumptions))
 
-    def task_status(self, task_id: str) -> Status:
-        """Return how far a tape is."""
-        return self._ask(calls.task_status(task_id))
-
-    def ended(self, task_id: str, within: float) -> Status:
-        """Wait until a tape has ended, so many seconds at most, and return how far it is then."""
-        end = time.monotonic() + within
-        while (status := self.task_status(task_id)).state not in ENDED and time.monotonic() < end:
-            sleep(LOOK_S)
-        return status
-
-    def cancel_task(self, task_id: str) -> Status:
-        """Stop pricing a tape."""
-        return self._ask(calls.cancel_task(task_id))
-
     def portfolio(self, task_id: str) -> dict[str, Any]:
         """Return what a priced tape is worth: ``portfolio.json``."""
-        return self._ask(calls.portfolio(task_id))
+        return self._ask(calls.report(self._TASKS, task_id))
 
     def prices(self, task_id: str) -> bytes:
         """Return the prices of a tape's loans: a Parquet file."""
-        return self._ask(calls.prices(task_id))
+        return self._table(task_id, "prices")
 
     def rejected(self, task_id: str) -> bytes:
         """Return the rows of a tape that were not priced, and why: a Parquet file."""
-        return self._ask(calls.rejected(task_id))
+        return self._table(task_id, "rejected")
 
 
-class Dispatch(Client):
+class Dispatch(TaskClient):
     """Whom an attempt reaches, and which is worth most; raises as `Pricing` does."""
 
-    _VARIABLE = "RECOUP_DISPATCH_URL"
+    _VARIABLE, _TASKS = "RECOUP_DISPATCH_URL", "/plan"
 
     def chance(
         self, loan_id: str, channel: str = "call", point_kind: str = "mobile", moment: datetime | None = None
@@ -178,3 +187,37 @@ class Dispatch(Client):
     def profile_page(self, borrower_id: str, moment: datetime | None = None) -> bytes:
         """Return the same on one page: HTML."""
         return self._ask(calls.profile_page(borrower_id, moment))
+
+    def plan(
+        self, day: date, capacities: Mapping[str, Any] | None = None, placed: Sequence[Mapping[str, Any]] = ()
+    ) -> Status:
+        """Ask for a day's plan (UTC), made in the background.
+
+        ``capacities`` are as in ``serving/dispatch/capacities.yaml``, the service's own if not given; ``placed`` are
+        the debts that are with agencies: ``loan_id``, ``agency``, ``placed_on``.
+        """
+        return self._ask(calls.plan(day, capacities, placed))
+
+    def planned(self, task_id: str) -> dict[str, Any]:
+        """Return a plan's totals: ``plan.json``."""
+        return self._ask(calls.report(self._TASKS, task_id))
+
+    def contacts(self, task_id: str) -> bytes:
+        """Return whom to contact, how and when: a Parquet file."""
+        return self._table(task_id, "contacts")
+
+    def placements(self, task_id: str) -> bytes:
+        """Return what to place with agencies: a Parquet file."""
+        return self._table(task_id, "placements")
+
+    def recalls(self, task_id: str) -> bytes:
+        """Return what to take back from them: a Parquet file."""
+        return self._table(task_id, "recalls")
+
+    def filings(self, task_id: str) -> bytes:
+        """Return what to file with the court: a Parquet file."""
+        return self._table(task_id, "filings")
+
+    def refusals(self, task_id: str) -> bytes:
+        """Return which attempts a contact rule refuses: a Parquet file."""
+        return self._table(task_id, "refusals")

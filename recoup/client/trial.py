@@ -16,7 +16,7 @@ from recoup.client.errors import Refused, Unreachable
 
 ENDED = ("done", "failed", "cancelled")
 LOOK_S = 1.0
-"""How long a wait for a tape pauses between two looks."""
+"""How long a wait for a task pauses between two looks."""
 KEY_VARIABLE = "RECOUP_API_KEY"
 _AGAIN = {429, 502, 503, 504}
 _CONNECT_S = 5.0

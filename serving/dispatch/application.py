@@ -2,6 +2,7 @@
 
 from serving.dispatch.answers import Contacting
 from serving.dispatch.outcome_operation import OUTCOME
+from serving.dispatch.plan_operations import PLAN, PLANS
 from serving.http.app import Service
 from serving.http.models import MODELS
 from serving.http.scored import scored
@@ -25,8 +26,11 @@ SERVICE = Service(
             {409: "the loan is not charged off yet, or no case any more"},
         ),
         OUTCOME,
+        PLAN,
+        *PLANS.operations(),
         *PROFILES,
         MODELS,
         REVIEW,
     ),
+    beside=PLANS.runner,
 )  # fmt: skip

@@ -42,6 +42,12 @@ class Judged:
     lawful: pl.DataFrame
     refused: pl.DataFrame
 
+    def refusals(self) -> pl.DataFrame:
+        """Return the refused: ``loan_id``, ``channel``, ``planned_at`` (UTC) and ``clause``."""
+        named = self.ways.with_row_index("way").select("way", "loan_id", "channel")
+        rows = self.refused.join(named, on="way", maintain_order="left")
+        return rows.select("loan_id", "channel", pl.col("slot").alias("planned_at"), "clause")
+
 
 def judged(door: FeatureDoor, open_debts: pl.DataFrame, slots: pl.DataFrame, moment: datetime) -> Judged:
     """Put every way of some cases at every hour that its channel works before the contact rules.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from features.errors import RecoupError
 from features.feeds.columns import INSTANT
@@ -15,6 +15,8 @@ DEFAULT = Path(__file__).with_name("capacities.yaml")
 COURT = "court"
 _Hour = Annotated[int, Field(ge=0, le=23)]
 _Part = Annotated[float, Field(ge=0, le=1)]
+_Number = Annotated[int, Field(ge=0, le=1_000_000)]
+_Term = Annotated[int, Field(gt=0, le=3_650)]
 
 
 class Pool(BaseModel):
@@ -24,10 +26,10 @@ class Pool(BaseModel):
 
     channel: Literal["call", "auto_call", "sms", "email", "letter", "visit"]
     unit: str
-    units: NonNegativeInt
-    each: NonNegativeInt
+    units: _Number
+    each: _Number
     hours: list[_Hour]
-    most_a_day: NonNegativeInt | None = None
+    most_a_day: _Number | None = None
     regions: list[str] | None = None
 
     @property
@@ -43,9 +45,9 @@ class Agency(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     commission: _Part
-    term_days: PositiveInt
-    least: NonNegativeInt = 0
-    most: NonNegativeInt
+    term_days: _Term
+    least: _Number = 0
+    most: _Number
     share: tuple[_Part, _Part] = (0.0, 1.0)
 
     @model_validator(mode="after")
@@ -60,7 +62,7 @@ class Court(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    filings: NonNegativeInt
+    filings: _Number
 
 
 class Challenger(BaseModel):

@@ -65,13 +65,9 @@ def next_contact(door: FeatureDoor, package: ModelPackage | RowModel, values: At
         raise NoCase(f"{loan_id} is no case by {moment:%Y-%m-%d %H:%M}: not charged off, paid or settled")
     slots = (capacities or Capacities.load()).slots(moment)
     told = candidates.judged(door, case, slots, moment)
-    parts = [
-        (valuing.valued(part, frame, package, values), frame)
-        for part, frame in valuing.by_slot(told.ways, told.lawful, moment, features_of)
-    ]
-    named = told.ways.with_row_index("way").select("way", "channel")
-    refused = told.refused.join(named, on="way", maintain_order="left")
-    refused = refused.select("channel", pl.col("slot").alias("planned_at"), "clause")
+    known = valuing.known(told.ways, told.lawful, moment, features_of)
+    parts = [(valuing.valued(part, frame, package, values), frame) for part, frame in known.by_slot(told.lawful)]
+    refused = told.refusals().drop("loan_id")
     if not parts:
         return NextContact(pl.DataFrame(), pl.DataFrame(), refused)
     offered, inputs = (pl.concat(frames) for frames in zip(*parts, strict=True))

@@ -15,26 +15,34 @@ from training.registry import Registered
 _THREADS = 2
 _COURT_DAYS = 365
 """Days in which a case in court is not worked otherwise."""
-_MONEY = ("owed", "months_since_default", "local_hour", "chance", "added_value", "cost", "net_value")
-_COLUMNS = ["loan_id", "borrower_id", "region", "channel", "point_kind", "slot", "currency", *_MONEY]
+_TEXTS = ("loan_id", "borrower_id", "region", "channel")
 
 
 def contacts(door: FeatureDoor, told: candidates.Judged, moment: datetime, model: Registered,
-             values: AttemptValue) -> pl.DataFrame:  # fmt: skip
-    """Return the lawful candidates with their chance and money."""
+             values: AttemptValue) -> tuple[pl.DataFrame, valuing.Known]:  # fmt: skip
+    """Return the lawful candidates, and what was known of their ways.
+
+    Millions of them: ``way``, ``slot`` (UTC), ``chance``, ``net_value`` (currency), ``loan_id``, ``borrower_id``,
+    ``region`` and ``channel`` as categories, ``owed`` and ``months_since_default``.
+    """
     service = model.package.card.service
-    slots = valuing.by_slot(told.ways, told.lawful, moment, lambda rows: door.frame(service, rows))
+    known = valuing.known(told.ways, told.lawful, moment, lambda rows: door.frame(service, rows))
     parts = [
-        valuing.valued(part, frame, model.package, values, threads=_THREADS).select(_COLUMNS) for part, frame in slots
+        valuing.valued(part, frame, model.package, values, threads=_THREADS).select(
+            "way", "slot", "chance", "net_value"
+        )
+        for part, frame in known.by_slot(told.lawful)
     ]
-    types = {name: pl.Float64() if name in _MONEY else pl.String() for name in _COLUMNS}
-    nothing = pl.DataFrame(schema=types | {"slot": INSTANT})
-    return pl.concat([nothing, *parts])
+    nothing = pl.DataFrame(schema={"way": pl.UInt32, "slot": INSTANT, "chance": pl.Float64, "net_value": pl.Float64})
+    offers = pl.concat([nothing, *parts])
+    facts = told.ways.select(pl.col(_TEXTS).cast(pl.Categorical), "owed", "months_since_default")
+    return offers.hstack(facts[offers["way"]]), known
 
 
 def with_best(cases: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:
     """Add ``best_contact``: the net value (currency) of a case's best attempt today, 0 where none is worth it."""
     best = tried.group_by("loan_id").agg(pl.col("net_value").max().clip(0.0).alias("best_contact"))
+    best = best.with_columns(pl.col("loan_id").cast(pl.String))
     return cases.join(best, on="loan_id", how="left", maintain_order="left").with_columns(
         pl.col("best_contact").fill_null(0.0)
     )
@@ -88,10 +96,11 @@ def urgent(filed: pl.DataFrame, desk: Capacities) -> pl.DataFrame:
 
 
 def whole(tried: pl.DataFrame, placed: pl.DataFrame, filed: pl.DataFrame) -> pl.DataFrame:
-    """Return contacts, placements and filings as offers of one table."""
-    filing = filed.filter(pl.col("net_value") > 0).select("loan_id", "borrower_id", "region", "currency", "owed",
-                                                          "channel", "net_value")  # fmt: skip
-    return pl.concat([tried, placed.drop("agency", "kind", "brings"), filing], how="diagonal")
+    """Return contacts, placements and filings as offers of one table, whose texts are categories."""
+    filing = filed.filter(pl.col("net_value") > 0).select(*_TEXTS, "owed", "net_value")
+    texts = pl.col(_TEXTS).cast(pl.Categorical)
+    others = [table.with_columns(texts) for table in (placed.drop("agency", "kind", "brings", "currency"), filing)]
+    return pl.concat([tried, *others], how="diagonal")
 
 
 def _standing(offers: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:

@@ -27,6 +27,8 @@ _KIND, _STRATUM = ["age_kind", "size_kind"], ["age_kind", "size_kind", "credit_g
 _OWN = ("self", "court")
 """Sources of cash that no agency brings."""
 _WHOLE = 2**64
+NOBODY = pl.DataFrame(schema={"loan_id": pl.String, "agency": pl.String, "placed_on": pl.Date})
+"""No debt is with an agency; see `read`."""
 
 
 @dataclass(frozen=True)

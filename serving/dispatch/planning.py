@@ -55,17 +55,7 @@ def optimum(offers: pl.DataFrame, desk: Capacities, moment: datetime, taken: pl.
         ``pool`` and ``slot`` of what is used up already, a row a unit.
     """
     places = _left(options(desk, moment), taken)
-    bound_to = places.filter((pl.col("least") > 0) | (pl.col("share_least") > 0))["channel"]
-    worth_it = offers.with_row_index("offer").filter(
-        (pl.col("net_value") > 0) | pl.col("channel").is_in(bound_to.implode())
-    )
-    arcs = (
-        worth_it.select("offer", "borrower_id", "region", "net_value", *_KEY)
-        .join(places.select("option", "regions", *_KEY), on=_KEY, nulls_equal=True)
-        .filter(pl.col("regions").is_null() | pl.col("regions").list.contains(pl.col("region")).fill_null(False))
-        .with_columns(pl.col("borrower_id").cast(pl.Categorical).to_physical().alias("person"))
-        .sort("person", "offer", "option")
-    )
+    arcs = _arcs(offers, places)
     limited = _limits(places, desk, taken)
     counts = np.bincount(arcs["person"].to_numpy(), minlength=1)
     found = assignment.solve(
@@ -73,7 +63,8 @@ def optimum(offers: pl.DataFrame, desk: Capacities, moment: datetime, taken: pl.
         limited,
     )
     taken = arcs.filter(pl.Series(found.chosen)).select("offer", "option").sort("offer")
-    chosen = offers[taken["offer"]].with_columns(places["pool"].gather(taken["option"]))
+    chosen = offers[taken["offer"]].with_columns(pl.col(pl.Categorical).cast(pl.String))
+    chosen = chosen.with_columns(places["pool"].gather(taken["option"]))
     used = np.bincount(taken["option"].to_numpy(), minlength=places.height)
     told = places.with_columns(
         pl.col("capacity") + pl.col("gone"), pl.Series("used", used) + pl.col("gone"),
@@ -87,6 +78,33 @@ def optimum(offers: pl.DataFrame, desk: Capacities, moment: datetime, taken: pl.
         found.gap,
         _unmet(told, found, eligible),
     )
+
+
+def _arcs(offers: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    """Return which offer could take which option: ``person``, ``offer``, ``option``, ``net_value``, in that order.
+
+    Whoever is needed for a minimum counts though he brings nothing.
+    """
+    texts = pl.col("channel", "region").cast(pl.Categorical)
+    needed = places.filter((pl.col("least") > 0) | (pl.col("share_least") > 0))["channel"].cast(pl.Categorical)
+    person = _numbered(offers["borrower_id"].cast(pl.Categorical).to_physical()).alias("person")
+    lean = offers.select(person, "net_value", "slot", texts).with_row_index("offer")
+    lean = lean.filter((pl.col("net_value") > 0) | pl.col("channel").is_in(needed.implode()))
+    arcs = lean.join(
+        places.select("option", "regions", "slot", pl.col("channel").cast(pl.Categorical)), on=_KEY, nulls_equal=True
+    )
+    if places["regions"].is_not_null().any():
+        here = pl.col("regions").list.contains(pl.col("region").cast(pl.String)).fill_null(False)
+        arcs = arcs.filter(pl.col("regions").is_null() | here)
+    return arcs.select("person", "offer", "option", "net_value").sort("person", "offer", "option")
+
+
+def _numbered(codes: pl.Series) -> pl.Series:
+    """Number codes by where they come first, since a category's own code depends on what the process read before."""
+    once = codes.unique(maintain_order=True).to_numpy()
+    number = np.zeros(int(once.max(initial=0)) + 1, np.uint32)
+    number[once] = np.arange(len(once))
+    return pl.Series(number[codes.to_numpy()])
 
 
 def options(desk: Capacities, moment: datetime) -> pl.DataFrame:

@@ -45,45 +45,47 @@ def in_order(offers: pl.DataFrame, policy: str, desk: Capacities, moment: dateti
         Of the random policy.
     """
     places = desk.places(moment)
-    free = {(pool, slot): capacity for pool, slot, capacity in places.select("pool", "slot", "capacity").iter_rows()}
-    left = {name: pool.day for name, pool in desk.pools.items()}
-    serving: dict[tuple[str, datetime], list[tuple[str, list[str] | None]]] = {}
-    for pool, channel, slot, regions in places.select("pool", "channel", "slot", "regions").iter_rows():
-        serving.setdefault((channel, slot), []).append((pool, regions))
+    keys = places.select("channel", "slot").unique(maintain_order=True).with_row_index("key")
+    places = places.join(keys, on=["channel", "slot"], maintain_order="left").sort("key", maintain_order=True)
     order = {pool.channel: rank for rank, pool in reversed(list(enumerate(desk.pools.values())))}
-    queue = offers.with_columns(
-        RANKS[policy](seed).alias("rank"), pl.col("channel").replace_strict(order).alias("order")
-    ).sort("rank", "loan_id", "order", "slot", descending=[True, False, False, False])
-    chosen, pools, seen = [], [], set()
-    room = sum(left.values())
-    for row, (person, channel, slot, region) in enumerate(
-        queue.select("borrower_id", "channel", "slot", "region").iter_rows()
-    ):
-        if person in seen:
-            continue
-        for pool, regions in serving.get((channel, slot), ()):
-            if free[pool, slot] and left[pool] and (regions is None or region in regions):
-                free[pool, slot] -= 1
-                left[pool] -= 1
-                room -= 1
-                seen.add(person)
-                chosen.append(row)
-                pools.append(pool)
-                break
-        if not room:
-            break
-    return queue.drop("rank", "order")[chosen].with_columns(pl.Series("pool", pools, dtype=pl.String))
+    keys = keys.with_columns(pl.col("channel").cast(pl.Categorical), order=pl.col("channel").replace_strict(order))
+    texts = pl.col("channel", "region", "loan_id", "borrower_id").cast(pl.Categorical)
+    lean = offers.select(texts, "slot", rank=RANKS[policy](seed)).with_row_index("offer")
+    lean = lean.join(keys, on=["channel", "slot"], maintain_order="left")
+    ranked = pl.arg_sort_by("rank", "loan_id", "order", "slot", descending=[True, False, False, False])
+    rows, served = _taken(lean, lean.select(ranked).to_series().to_numpy(), places, desk)
+    return offers[lean["offer"].gather(rows)].with_columns(places["pool"].gather(served))
+
+
+def _taken(offers: pl.DataFrame, queue: np.ndarray, places: pl.DataFrame,
+           desk: Capacities) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Return the offers taken in the order of a queue, and the place of each."""
+    from serving.dispatch.compiled import greedy  # here, since importing numba costs more than a small plan
+
+    names, person = list(desk.pools), offers["borrower_id"].to_physical().to_numpy()
+    regions = offers["region"].drop_nulls().unique().cast(pl.String).to_list()
+    region = offers["region"].cast(pl.Enum(regions)).to_physical().fill_null(len(regions))
+    works = [[among is None or name in among for name in (*regions, None)] for among in places["regions"]]
+    left = np.array([desk.pools[name].day for name in names], np.int64)
+    taken = np.empty((min(len(queue), int(left.sum())), 2), np.int64)
+    count = greedy(
+        queue, person, offers["key"].to_numpy(), region.to_numpy(),
+        np.searchsorted(places["key"].to_numpy(), np.arange(places["key"].n_unique() + 1)),
+        np.array(works, bool).reshape(places.height, len(regions) + 1),
+        places["pool"].replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy(),
+        places["capacity"].to_numpy().copy(), left, np.zeros(int(person.max(initial=0)) + 1, bool), taken,
+    )  # fmt: skip
+    return taken[:count, 0], taken[:count, 1]
 
 
 def challenged(people: pl.Series, challenger: Challenger) -> pl.Series:
     """Tell which debtors follow the challenger."""
     edge = int(challenger.share * _WHOLE)
     salt = f"{challenger.policy} since {challenger.since} ".encode()
-    return pl.Series(
-        "challenged",
-        [int.from_bytes(hashlib.sha256(salt + person.encode()).digest()[:8]) < edge for person in people],
-        dtype=pl.Boolean,
-    )
+    once = people.unique().to_frame("person")
+    lots = [int.from_bytes(hashlib.sha256(salt + name.encode()).digest()[:8]) < edge for name in once["person"]]
+    told = once.with_columns(challenged=pl.Series(lots, dtype=pl.Boolean))
+    return people.to_frame("person").join(told, on="person", maintain_order="left")["challenged"]
 
 
 @dataclass(frozen=True)

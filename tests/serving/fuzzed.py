@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-STARTS_WORK = {"/portfolio"}
-"""Asked only what is refused: a tape that is taken in is priced for seconds after the answer."""
+STARTS_WORK = {"/portfolio", "/plan"}
+"""Asked only what is refused: what is taken in keeps a processor for seconds after the answer."""
 
 
 def assert_as_described(url, key, examples):

@@ -1,6 +1,7 @@
 """A day's plan on a small simulated world, and the best slots of one debt."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -18,6 +19,11 @@ from features.world import simulate
 from serving.dispatch import candidates, court, plan, planning, policies
 from serving.dispatch.capacities import Capacities
 from serving.dispatch.next_contact import next_contact
+from serving.journal import Journal
+from serving.journal.tables import TABLES
+from serving.journal.verification import verify
+from serving.replay import rebuild
+from serving.review.page import review
 from tests.serving.slow_law import broken
 from training import registry
 from training.attempt_value import AttemptValue, Size
@@ -164,10 +170,46 @@ def test_the_folder_holds_the_plan_and_no_raw_identifier(planned):
 
 
 def test_the_same_inputs_give_the_same_plan_again(planned, worked, small_desk):
-    before = (planned.folder / "plan.parquet").read_bytes()
     again = plan.plan(worked, DAY, planned.folder, capacities=small_desk, progress=silent)
-    assert again.contacts.equals(planned.contacts) and again.report == planned.report
-    assert (planned.folder / "plan.parquet").read_bytes() == before
+    assert again.contacts.drop("decision_id").equals(planned.contacts.drop("decision_id"))
+    mine = {"decision_id": again.report["decision_id"]}
+    assert again.report == planned.report | mine and again.report != planned.report
+    assert pl.read_parquet(planned.folder / "plan.parquet").equals(again.contacts)
+
+
+def test_each_planned_contact_is_made_again_from_the_journal(planned, worked):
+    contacts = planned.contacts.with_row_index("row")
+    theirs = contacts.filter(pl.col("policy") == "oldest_first")
+    for row in (contacts.row(0, named=True), theirs.row(-1, named=True)):
+        record = Journal(worked).find(row["decision_id"])
+        assert (record["kind"], record["subject"]) == ("attempt", row["loan_id"])
+        assert (record["probability"], record["policy"]) == (row["probability"], row["policy"])
+        assert record["slot"]["net_value"] == row["net_value"] and record["rule_set"] == row["rule_set"]
+        told = rebuild(worked, row["decision_id"])
+        assert "contributions are the same" in told and "money is the same" in told and row["pool"] in told
+    assert len(review(worked, row["decision_id"])["inputs"]) == len(record["features"])
+
+
+def test_a_lot_is_journalled_with_its_probability_and_the_plan_made_again(planned, worked):
+    placed = pl.read_parquet(planned.folder / "placements.parquet")
+    drawn = placed.filter("explored").row(0, named=True)
+    record = Journal(worked).find(drawn["decision_id"])
+    assert (record["subject"], record["agency"]) == (drawn["loan_id"], drawn["agency"])
+    assert record["probability"] == drawn["probability"] < 1 and record["explored"]
+    assert "each row is the same" in rebuild(worked, drawn["decision_id"])
+
+
+def test_a_plan_whose_journal_was_changed_is_found(planned, worked, tmp_path):
+    home = Home(tmp_path / "home")
+    shutil.copytree(worked.journal, home.journal)
+    assert verify(home).faults == []
+    whole = Journal(home).find(planned.report["decision_id"])
+    path = home.journal / TABLES / whole[TABLES]["contacts"]["file"]
+    rows = pl.read_parquet(path)
+    rows.with_columns(
+        probability=pl.when(pl.int_range(pl.len()) == 7).then(0.5).otherwise("probability")
+    ).write_parquet(path)
+    assert [fault.file for fault in verify(home).faults] == [f"{TABLES}/{path.name}"]
 
 
 def test_only_loans_known_by_then_are_cases(door):

@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+import numpy as np
 import polars as pl
 
 from features.feeds.columns import INSTANT
@@ -17,6 +18,8 @@ from serving.dispatch.contact_rules import Rule, RuleSet
 
 _MINUTES = 60
 _HISTORY = ("cap", "pause", "third_party")
+_LAWFUL = np.uint16(2**16 - 1)
+"""Stands for no rule where ranks of rules are counted."""
 
 
 def judge(ways: pl.DataFrame, candidates: pl.DataFrame, attempts: pl.DataFrame, rules: RuleSet) -> pl.Series:
@@ -37,15 +40,48 @@ def judge(ways: pl.DataFrame, candidates: pl.DataFrame, attempts: pl.DataFrame, 
     rules : RuleSet
     """
     places, of_way = _places(ways, rules)
-    rows = candidates.with_row_index("candidate").join(of_way, on="way")
-    clocks = _clocks(rows.select("place", "slot").unique().join(places, on="place"), rules)
-    rows = rows.join(clocks, on=["place", "slot"])
-    days = rows.select("way", "place", "first", "last").unique(maintain_order=True)
-    facts = days.join(ways.with_row_index("way").drop("time_zone"), on="way", maintain_order="left")
-    facts = facts.join(places.select("place", "zone"), on="place", maintain_order="left")
-    rows = rows.join(days.with_columns(_ranks(facts, attempts, rules)), on=["way", "place", "first", "last"])
-    worst = rows.group_by("candidate").agg(rank=pl.min_horizontal("by_clock", "by_day").min())
-    return _clauses(worst.sort("candidate")["rank"], rules)
+    slots = candidates["slot"].unique().sort()
+    way, slot = candidates["way"].to_numpy(), np.searchsorted(slots.to_numpy(), candidates["slot"].to_numpy())
+    clocks = _clocks(_asked(ways["channel"], way, slot, slots).join(places, on="channel"), rules)
+    spans = clocks.select("place", "first", "last").unique(maintain_order=True)
+    spans = spans.with_columns(span=pl.int_range(pl.len()).over("place"))
+    facts = of_way.join(spans, on="place", maintain_order="left")
+    known = facts.join(ways.with_row_index("way").drop("time_zone"), on="way", maintain_order="left")
+    known = known.join(places.select("place", "zone"), on="place", maintain_order="left")
+    by_day = np.full((of_way.height, len(spans["span"].unique())), _LAWFUL)
+    by_day[facts["pair"].to_numpy(), facts["span"].to_numpy()] = _filled(_ranks(known, attempts, rules))
+    by_clock = np.full((places.height, len(slots)), _LAWFUL)
+    span = np.zeros_like(by_clock, int)
+    clocks = clocks.join(spans, on=["place", "first", "last"], maintain_order="left")
+    at = clocks["place"].to_numpy(), np.searchsorted(slots.to_numpy(), clocks["slot"].to_numpy())
+    by_clock[at], span[at] = _filled(clocks["by_clock"]), clocks["span"].to_numpy()
+    worst = _worst(of_way, by_day, by_clock, span)
+    return _clauses(worst[way, slot], rules)
+
+
+def _worst(of_way: pl.DataFrame, by_day: np.ndarray, by_clock: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Return the rank of the first rule that refuses each way in each slot, shape (ways, slots)."""
+    place = of_way["place"].to_numpy()
+    first = np.flatnonzero(np.diff(of_way["way"].to_numpy(), prepend=-1))
+    pair, columns = np.arange(len(place)), []
+    for slot in range(by_clock.shape[1]):
+        rank = np.minimum(by_clock[place, slot], by_day[pair, span[place, slot]])
+        columns.append(np.minimum.reduceat(rank, first) if len(first) else rank)
+    return np.column_stack(columns) if columns else np.empty((0, 0), np.uint16)
+
+
+def _asked(channels: pl.Series, way: np.ndarray, slot: np.ndarray, slots: pl.Series) -> pl.DataFrame:
+    """Return the slots that are asked of any way of a channel: ``channel`` and ``slot``."""
+    names = channels.unique(maintain_order=True)
+    number = channels.replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
+    met = np.zeros((len(names), len(slots)), bool)
+    met[number[way], slot] = True
+    channel, at = np.nonzero(met)
+    return pl.DataFrame([names[channel].alias("channel"), slots[at].alias("slot")])
+
+
+def _filled(ranks: pl.Series) -> np.ndarray:
+    return ranks.fill_null(_LAWFUL).to_numpy()
 
 
 def _places(ways: pl.DataFrame, rules: RuleSet) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -70,7 +106,8 @@ def _places(ways: pl.DataFrame, rules: RuleSet) -> tuple[pl.DataFrame, pl.DataFr
     )
     keys = ["jurisdiction", "channel", "zone"]
     places = zones.select(keys).unique().sort(keys).with_row_index("place")
-    return places, zones.join(places, on=keys, nulls_equal=True).select("way", "place")
+    of_way = zones.join(places, on=keys, nulls_equal=True).select("way", "place").sort("way", "place")
+    return places, of_way.with_row_index("pair")
 
 
 def _clocks(asked: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
@@ -206,7 +243,8 @@ def _strangers(asked: pl.DataFrame, attempts: pl.DataFrame, rule: Rule) -> pl.Se
     return asked.join(last.filter(~pl.col("right_party")), on=["borrower_id", rule.per], how="semi")["row"]
 
 
-def _clauses(ranks: pl.Series, rules: RuleSet) -> pl.Series:
+def _clauses(ranks: np.ndarray, rules: RuleSet) -> pl.Series:
     names = list(dict.fromkeys(rule.clause for rule in rules.rules))
     clauses = pl.Series("clause", [rule.clause for rule in rules.rules], dtype=pl.Enum(names))
-    return clauses.gather(ranks.cast(pl.UInt32))
+    found = pl.Series("rank", ranks.astype(np.uint16)).cast(pl.UInt32)
+    return clauses.gather(found.set(found == _LAWFUL, None))
