@@ -1,7 +1,7 @@
 """How an entity's features become one value, and columns again.
 
-A packed row is a head of fixed length (the layout's fingerprint, the event and the created
-timestamp in microseconds since 1970, then every number as a float64, all little-endian) and a tail:
+A packed row is a head of fixed length (the layout's fingerprint, a checksum of all that follows, the event and
+the created timestamp in microseconds since 1970, then every number as a float64, all little-endian) and a tail:
 the categories as UTF-8, parted by the byte FF. A null number is a NaN of its own, a null category
 the byte FE; neither byte occurs in UTF-8.
 """
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,17 @@ NEVER = np.iinfo(np.int64).min
 
 _NULL = np.array([0x7FF8_0000_0000_07A2], dtype=np.uint64).view(np.float64)[0]
 _PART, _NO_TEXT = b"\xff", b"\xfe"
+PACKING = 2
+"""How rows are packed here; those of another number are written anew."""
+
+
+class Damaged(RecoupError):
+    """A row is not as it was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a row of the online store is damaged: look at its disk or memory, and fill a new store: docs/operate.md"
+        )
 
 
 @dataclass(frozen=True)
@@ -36,25 +48,27 @@ class Layout:
     @cached_property
     def fingerprint(self) -> int:
         """What a row of this layout begins with."""
-        names = json.dumps([self.numbers, self.categories]).encode()
-        return int.from_bytes(hashlib.sha256(names).digest()[:8], "little")
+        names = json.dumps([PACKING, self.numbers, self.categories]).encode()
+        return int.from_bytes(hashlib.sha256(names).digest()[:4], "little")
 
     @cached_property
     def head(self) -> np.dtype:
         """The fixed part of a row."""
-        fields = [("layout", "<u8"), ("event", "<i8"), ("created", "<i8"), ("numbers", "<f8", (len(self.numbers),))]
-        return np.dtype(fields)
+        return np.dtype(
+            [("layout", "<u4"), ("check", "<u4"), ("event", "<i8"), ("created", "<i8"),
+             ("numbers", "<f8", (len(self.numbers),))]
+        )  # fmt: skip
 
     @cached_property
     def nothing(self) -> bytes:
         """A row in which all is null."""
-        head = np.array((self.fingerprint, NEVER, NEVER, [_NULL] * len(self.numbers)), self.head)
-        return head.tobytes() + _PART.join([_NO_TEXT] * len(self.categories))
+        head = np.array((self.fingerprint, 0, NEVER, NEVER, [_NULL] * len(self.numbers)), self.head)
+        return _checked(head.tobytes() + _PART.join([_NO_TEXT] * len(self.categories)))
 
     @cached_property
     def mark(self) -> bytes:
         """The bytes that a row of this layout begins with."""
-        return self.fingerprint.to_bytes(8, "little")
+        return self.fingerprint.to_bytes(4, "little")
 
     @cached_property
     def number_places(self) -> dict[str, int]:
@@ -130,11 +144,13 @@ def unpack_one(layout: Layout, row: bytes | None) -> Row:
     Raises
     ------
     RecoupError
-        When it was packed by another layout.
+        When it was packed by another layout, or is `Damaged`.
     """
     whole, size = layout.nothing if row is None else row, layout.head.itemsize
-    if whole[:8] != layout.mark:
+    if whole[:4] != layout.mark:
         raise _other_layout()
+    if whole[4:8] != _check(whole):
+        raise Damaged
     texts = whole[size:].split(_PART) if layout.categories else []
     return Row(
         row is not None,
@@ -166,7 +182,7 @@ def pack(layout: Layout, table: pa.Table, event: str, created: str | None) -> li
     list of bytes, n
     """
     heads = np.empty(table.num_rows, layout.head)
-    heads["layout"] = layout.fingerprint
+    heads["layout"], heads["check"] = layout.fingerprint, 0
     heads["event"] = _microseconds(table.column(event))
     heads["created"] = _microseconds(table.column(created)) if created else NEVER
     for place, name in enumerate(layout.numbers):
@@ -180,7 +196,7 @@ def pack(layout: Layout, table: pa.Table, event: str, created: str | None) -> li
         ]
         tails = _joined(*texts, between=_PART, null_handling="replace", null_replacement=_NO_TEXT)
         rows = _joined(rows, tails, between=b"")
-    return rows.to_pylist()
+    return [_checked(row) for row in rows.to_pylist()]
 
 
 def unpack(layout: Layout, rows: Sequence[bytes | None]) -> Columns:
@@ -189,7 +205,7 @@ def unpack(layout: Layout, rows: Sequence[bytes | None]) -> Columns:
     Raises
     ------
     RecoupError
-        When a row was packed by another layout.
+        When a row was packed by another layout, or is `Damaged`.
 
     Examples
     --------
@@ -205,6 +221,8 @@ def unpack(layout: Layout, rows: Sequence[bytes | None]) -> Columns:
     heads = np.frombuffer(b"".join([row[:size] for row in whole]), layout.head)
     if (heads["layout"] != layout.fingerprint).any():
         raise _other_layout()
+    if any(row[4:8] != _check(row) for row in whole):
+        raise Damaged
     texts = list(zip(*[row[size:].split(_PART) for row in whole], strict=True)) if layout.categories else []
     found = [row is not None for row in rows]
     return Columns(layout, found, heads["event"], heads["created"], heads["numbers"], texts)
@@ -214,6 +232,15 @@ def _other_layout() -> RecoupError:
     return RecoupError(
         "the online store holds rows of other feature definitions: run `recoup materialize` to write them anew"
     )
+
+
+def _check(row: bytes) -> bytes:
+    """Return the checksum of what follows it in a row."""
+    return crc32(row[8:]).to_bytes(4, "little")
+
+
+def _checked(row: bytes) -> bytes:
+    return row[:4] + _check(row) + row[8:]
 
 
 def _microseconds(stamps: pa.ChunkedArray) -> np.ndarray:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from features.errors import RecoupError
-from features.online_store.rows import Layout
+from features.online_store.rows import PACKING, Layout
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -116,12 +116,16 @@ def as_json(standing: Standing) -> dict[str, object]:
         "categories": standing.layout.categories,
         "until": standing.until and (standing.until - _EPOCH) // timedelta(microseconds=1),
         "source": standing.source,
+        "packing": PACKING,
     }
 
 
 @lru_cache(maxsize=8)
 def plan_of(text: str | bytes) -> Plan:
-    """Return the plan that is stored as JSON, view by view; read once as long as it does not change."""
+    """Return the plan that is stored as JSON, view by view; read once as long as it does not change.
+
+    Views whose rows are packed otherwise are left out: they are not read, and begin anew.
+    """
     return {
         view: Standing(
             Layout(tuple(stored["numbers"]), tuple(stored["categories"])),
@@ -129,6 +133,7 @@ def plan_of(text: str | bytes) -> Plan:
             stored["source"],
         )
         for view, stored in json.loads(text).items()
+        if stored.get("packing") == PACKING
     }
 
 

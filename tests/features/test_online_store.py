@@ -27,7 +27,7 @@ from features.marts import MARTS
 from features.online_store import rows
 from features.online_store.packed import PackedOnlineStore
 from features.online_store.rows import NEVER, Layout
-from features.online_store.tables import Standing, Tables, open_tables
+from features.online_store.tables import Standing, Tables, open_tables, plan_of
 from features.store import FeatureDoor
 from tests.features.conftest import NOW
 from tests.features.small_world import digest, everything_written
@@ -84,6 +84,17 @@ def test_rows_of_another_layout_are_refused():
     swapped = Layout(("rate", "balance"), ("product", "stage"))
     with pytest.raises(RecoupError, match="recoup materialize"):
         rows.unpack(swapped, packed)
+
+
+@given(st.tuples(NUMBERS, NUMBERS, TEXTS, TEXTS, INSTANTS, st.none() | INSTANTS), st.data())
+def test_no_bit_of_a_row_can_flip_unseen(row, data):
+    (packed,) = rows.pack(LAYOUT, table([row]), "event", "created")
+    place = data.draw(st.integers(0, 8 * len(packed) - 1))
+    flipped = bytearray(packed)
+    flipped[place // 8] ^= 1 << place % 8
+    for read in (lambda: rows.unpack(LAYOUT, [None, bytes(flipped)]), lambda: rows.unpack_one(LAYOUT, bytes(flipped))):
+        with pytest.raises(RecoupError, match="damaged" if place >= 32 else "recoup materialize"):
+            read()
 
 
 @pytest.fixture
@@ -384,6 +395,30 @@ def test_loan_asked_twice_is_answered_twice(filled, asked):
     alone = filled.online("recovery_v1", twice[1:3], also=["asset:currency", "contact:attempts"])
     assert digest(answer.frame[1:3]) == digest(alone.frame) and answer.also[1:3].equals(alone.also)
     assert digest(answer.frame.drop("horizon_months")[:1]) == digest(answer.frame.drop("horizon_months")[3:])
+
+
+def test_a_damaged_row_is_refused_and_the_others_are_read(copied, asked):
+    materialized(copied, NOW)
+    spoilt, sound = asked[:1], asked[1:2]
+    key = spoilt["loan_id"][0]
+    assert sound["loan_id"][0] != key
+    with tables_of(copied.home).writing() as change:
+        ((row,),) = change.rows({"financial": [key]}).values()
+        change.put("financial", [(key, row[:-1] + bytes([row[-1] ^ 4]))])
+    door = FeatureDoor(copied.home)
+    assert not door.online("recovery_v1", sound).frame.is_empty()
+    with pytest.raises(RecoupError, match="damaged"):
+        door.online("recovery_v1", spoilt)
+
+
+def test_rows_that_are_packed_otherwise_are_written_anew(copied, asked, monkeypatch):
+    whole = materialized(copied, NOW)
+    plan_of.cache_clear()
+    monkeypatch.setattr("features.online_store.tables.PACKING", rows.PACKING + 1)
+    with pytest.raises(RecoupError, match="recoup materialize"):
+        FeatureDoor(copied.home).online("recovery_v1", asked[:1])
+    FeatureDoor(copied.home).materialize(NOW)
+    assert held(copied.home) == whole
 
 
 def test_stock_engine_of_feast_writes_the_same_rows(copied):
