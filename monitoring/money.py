@@ -26,8 +26,8 @@ rates' part split by what the model expected, now and then:
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-import numpy as np
 import polars as pl
 
 from features.lake import Lake
@@ -39,6 +39,7 @@ from training.package import ModelPackage
 
 _DAY = timedelta(days=1)
 _MOST_MONTHS = 60
+_YEAR = 12
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Vintage:
         Age at which cash is compared; 0 when the vintage is too young.
     estimated_year : float
         Cash expected within twelve months of arrival, known at once (currency).
+    realised_year : float, optional
+        What came in within them, once the vintage has lived through them (currency).
     causes : Causes, optional
     finding : Finding, optional
         Whether debtors behave otherwise than chance explains: the share of the expected cash.
@@ -87,6 +90,7 @@ class Vintage:
     owed: float
     months: int
     estimated_year: float
+    realised_year: float | None
     causes: Causes | None
     finding: Finding | None
 
@@ -158,6 +162,7 @@ def vintages(lake: Lake, package: ModelPackage, window: Window, until: datetime,
     cash = payments.filter(pl.col("kind") != "cumulative_recovery").select("loan_id", "paid_at", "amount").collect()
     if cash.is_empty():
         return []
+    compare = partial(_compared, package=package, cash=cash, by=rule.by)
     as_of = datetime.fromisoformat(package.card.as_of)
     found, references = [], {}
     for chunk in window.chunks:
@@ -166,13 +171,13 @@ def vintages(lake: Lake, package: ModelPackage, window: Window, until: datetime,
         if months and not chunk.frame.is_empty():
             if months not in references:
                 lived = window.reference.filter(pl.col("moment").dt.offset_by(f"{months}mo") <= as_of)
-                references[months] = _compared(lived, package, cash, months, rule.by)
-            split = causes(_compared(chunk.frame, package, cash, months, rule.by), references[months])
+                references[months] = compare(lived, months=months)
+            split = causes(compare(chunk.frame, months=months), references[months])
             finding = _judged(split, references[months], rule)
-        year = _expected(chunk.frame, package, 12) if chunk.frame.height else np.zeros(0)
+        owed, in_a_year, came = compare(chunk.frame, months=_YEAR).select("owed", "expected", "received").sum().row(0)
+        came = came if months >= _YEAR else None
         found.append(
-            Vintage(chunk.start, chunk.end, chunk.frame.height, float(chunk.frame["owed"].sum()), months,
-                    float(year.sum()), split, finding)
+            Vintage(chunk.start, chunk.end, chunk.frame.height, owed, months, in_a_year, came, split, finding)
         )  # fmt: skip
     return found
 
@@ -183,23 +188,19 @@ def _lived(end: datetime, until: datetime) -> int:
     return min(max(months, 0), _MOST_MONTHS)
 
 
-def _compared(frame: pl.DataFrame, package: ModelPackage, cash: pl.DataFrame, months: int, by: str) -> pl.DataFrame:
+def _compared(frame: pl.DataFrame, *, package: ModelPackage, cash: pl.DataFrame, by: str, months: int) -> pl.DataFrame:
     """Return what `causes` takes, and each loan's ``vintage``."""
+    asked = frame.with_columns(horizon_months=pl.lit(float(months)))
+    rates = package.scores(asked, threads=2) if frame.height else None
     moments = frame.select("loan_id", "moment", last=pl.col("moment").dt.offset_by(f"{months}mo"))
     came = moments.join(cash, on="loan_id").filter(pl.col("paid_at").is_between("moment", "last", closed="right"))
     received = came.group_by("loan_id").agg(received=pl.col("amount").sum())
     return frame.select(
         "loan_id", "owed", segment=pl.col(by).cast(pl.String), vintage=pl.col("moment").dt.truncate("1mo"),
-        expected=pl.Series(_expected(frame, package, months)),
+        expected=pl.col("owed") * pl.Series(rates, dtype=pl.Float64),
     ).join(received, on="loan_id", how="left", maintain_order="left").with_columns(
         pl.min_horizontal(pl.col("received").fill_null(0.0), "owed")
     )  # fmt: skip
-
-
-def _expected(frame: pl.DataFrame, package: ModelPackage, months: int) -> np.ndarray:
-    """Return each loan's expected cash within months of its arrival (currency)."""
-    asked = frame.with_columns(horizon_months=pl.lit(float(months)))
-    return package.scores(asked, threads=2) * frame["owed"].to_numpy()
 
 
 def _judged(split: Causes, reference: pl.DataFrame, rule: Money) -> Finding | None:

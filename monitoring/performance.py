@@ -18,7 +18,7 @@ from monitoring.thresholds import SCORE, Performance
 from monitoring.windows import Chunk, Window
 
 _NEARLY = 1e-6
-REACHED, LOG_LOSS, RECOVERED = "reached", "log loss", "recovered"
+REACHED, LOG_LOSS, TO_DATE, IN_A_YEAR = "reached", "log loss", "recovered to date", "recovered in a year"
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Measured:
     Attributes
     ----------
     metric : str
-        ``reached`` (share of attempts), ``log loss`` (nats an attempt) or ``recovered`` (share of what is
-        owed, within as many months as the vintage has lived through).
+        ``reached`` (share of attempts), ``log loss`` (nats an attempt), ``recovered to date`` (share of what
+        is owed, within as many months as the vintage has lived through) or ``recovered in a year``.
     start, end : datetime
         The chunk.
     estimated : float
@@ -76,14 +76,15 @@ def contacts(window: Window, rule: Performance) -> list[Measured]:
 
 
 def recoveries(vintages: list[Vintage]) -> list[Measured]:
-    """Measure the recovery model in each vintage: the rate within a year while it is young, to date when ripe."""
-    return [
-        Measured(RECOVERED, one.start, one.end, one.causes.expected / one.owed, one.causes.received / one.owed)
-        if one.causes
-        else Measured(RECOVERED, one.start, one.end, one.estimated_year / one.owed, None)
-        for one in vintages
-        if one.owed > 0
-    ]
+    """Measure the recovery model in each vintage: to date where it has lived a month, and within a year."""
+    found = []
+    for one in (vintage for vintage in vintages if vintage.owed > 0):
+        if one.causes:
+            expected, received = one.causes.expected / one.owed, one.causes.received / one.owed
+            found.append(Measured(TO_DATE, one.start, one.end, expected, received))
+        came = None if one.realised_year is None else one.realised_year / one.owed
+        found.append(Measured(IN_A_YEAR, one.start, one.end, one.estimated_year / one.owed, came))
+    return found
 
 
 def estimated_log_loss(scores: np.ndarray) -> float:

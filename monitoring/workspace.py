@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from evidently.core.report import Snapshot
     from evidently.ui.workspace import Project, Workspace
 
-_MOST = 5_000
-"""Reference rows that Evidently is given: it draws them all, and keeps what it drew."""
+_MOST_ROWS, _MOST_COLUMNS = 5_000, 12
+"""Reference rows, and columns of a chunk, that Evidently is given: it draws each, for a tenth of a second."""
 
 
 def folder(home: Home) -> Path:
@@ -71,7 +71,7 @@ class Accounts:
         if name in self._known or comparison.untested:
             return
         with _without_its_noise():
-            some = reference.sample(min(_MOST, reference.height), seed=7)
+            some = reference.sample(min(_MOST_ROWS, reference.height), seed=7)
             account = measure(some, chunk, rules, comparison, end)
             self._workspace.add_run(self._project.id, account, name=name)
         self._known.add(name)
@@ -79,14 +79,14 @@ class Accounts:
 
 def measure(reference: pl.DataFrame, chunk: pl.DataFrame, rules: list[Rule], comparison: Comparison,
             moment: datetime) -> "Snapshot":  # fmt: skip
-    """Return Evidently's account of a chunk: the drift of each column that we compared, its missing values.
+    """Return Evidently's account of a chunk: drift and missing values of the columns that strayed farthest.
 
     Parameters
     ----------
     reference, chunk : polars.DataFrame
     rules : list of Rule
     comparison : Comparison
-        Whose thresholds are Evidently's.
+        Whose thresholds are Evidently's; every column with an alert is among those shown.
     moment : datetime
         Of the account (UTC).
     """
@@ -95,8 +95,10 @@ def measure(reference: pl.DataFrame, chunk: pl.DataFrame, rules: list[Rule], com
     from evidently.tests import Reference, eq
 
     found = {(finding.column, finding.test): finding for finding in comparison.findings}
+    shown = _farthest(comparison)
+    known = [rule for rule in rules if rule.column in shown]
     asked = []
-    for rule in rules:
+    for rule in known:
         if drift := found.get((rule.column, "drift")):
             asked.append(ValueDrift(column=rule.column, method=rule.method, threshold=drift.threshold))
         if missing := found.get((rule.column, "missing")):
@@ -104,12 +106,18 @@ def measure(reference: pl.DataFrame, chunk: pl.DataFrame, rules: list[Rule], com
             asked.append(MissingValueCount(column=rule.column, share_tests=[absent]))
     cuts = {
         rule.column: deciles(reference[rule.column])
-        for rule in rules
+        for rule in known
         if rule.kind == "number" and rule.method != "wasserstein"
     }
-    known = [rule for rule in rules if (rule.column, "missing") in found]
     ours, theirs = (_dataset(side, known, cuts) for side in (reference, chunk))
     return Report(asked, include_tests=True).run(theirs, ours, timestamp=moment)
+
+
+def _farthest(comparison: Comparison) -> set[str]:
+    """Return the columns with an alert, and those nearest to one."""
+    ordered = sorted(comparison.findings, key=lambda found: -found.ratio)
+    nearest = list(dict.fromkeys(found.column for found in ordered))[:_MOST_COLUMNS]
+    return {*nearest, *(found.column for found in comparison.alerts)}
 
 
 def _project(workspace: "Workspace", label: str) -> "Project":

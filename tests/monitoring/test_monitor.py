@@ -1,31 +1,42 @@
-"""A world that does not change keeps the monitor quiet; one that does is found, by name."""
+"""Simulated worlds that do not change keep the monitor quiet; one that does is found, by name and soon."""
 
+import csv
 import json
+import os
 import shutil
-from datetime import UTC, datetime
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
+from scipy.stats import binom
 
 from features import world
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
 from monitoring import monitor
-from monitoring.thresholds import SCORE
+from monitoring.ledger import Ledger
+from monitoring.thresholds import SCORE, Thresholds
+from monitoring.ui import shown
+from serving.server import free_port
 from training import registry
-from training.train import train
 
 AS_OF = datetime(2025, 6, 30, tzinfo=UTC)
-LOANS, SEED = 2_500, 1
-MARKET = {"unemployment_rate", "confidence_index", "house_price_index", "short_rate"}
+MARKET = {"unemployment_rate", "employment_variation", "confidence_index", "house_price_index", "short_rate"}
+SILENT_FROM = "2025-09-01"
 
 
-def ingested(root: Path, feeds: dict[str, Path]) -> Home:
+def ingested(root: Path, feeds: dict[str, Path], worked: Home) -> Home:
+    """Return a home with these feeds and the models of the world as it was."""
     home = Home(root)
     for feed, path in feeds.items():
         Lake(home).ingest(path, "canonical", feed=feed)
+    shutil.copytree(worked.mlflow, home.mlflow)
     return home
 
 
@@ -35,23 +46,9 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def files(root):
-    return world.simulate(LOANS, SEED, root / "world")
-
-
-@pytest.fixture(scope="module")
-def half_trained(files, root):
-    """A home that has a recovery model only."""
-    home = ingested(root / "half", files.feeds)
-    train("recovery", home, as_of=AS_OF, trials=1, progress=lambda line: None)
-    return home
-
-
-@pytest.fixture(scope="module")
-def unchanged(half_trained, root):
+def unchanged(worked, root):
     home = Home(root / "unchanged")
-    shutil.copytree(half_trained.root, home.root)
-    train("contact", home, as_of=AS_OF, trials=1, progress=lambda line: None)
+    shutil.copytree(worked.root, home.root)
     return home
 
 
@@ -61,138 +58,186 @@ def quiet(unchanged, root):
 
 
 @pytest.fixture(scope="module")
-def downturn(unchanged, root):
+def downturn(worked, root):
     """The same past, and so the same models; then unemployment rises everywhere."""
-    hit = world.simulate(LOANS, SEED, root / "hit", downturn="all")
-    home = ingested(root / "downturn", hit.feeds)
-    shutil.copytree(unchanged.mlflow, home.mlflow)
-    return monitor(home, root / "found", progress=lambda line: None)
+    hit = world.simulate(1_500, 5, root / "hit", downturn="all")
+    home = ingested(root / "downturn", hit.feeds, worked)
+    return monitor(home, root / "found", until=AS_OF + timedelta(days=124), progress=lambda line: None)
 
 
 @pytest.fixture(scope="module")
-def regional(half_trained, root):
-    """A downturn in one region out of twelve, watched by the recovery model alone."""
-    hit = world.simulate(LOANS, SEED, root / "california", downturn="CA")
-    home = ingested(root / "regional", hit.feeds)
-    shutil.copytree(half_trained.mlflow, home.mlflow)
-    return monitor(home, root / "one region", progress=lambda line: None)
-
-
-@pytest.fixture(scope="module")
-def planted(half_trained, files, root):
-    """The seller's export starts to give balances in pesos, and stops to give credit scores."""
-    loans = pl.read_csv(files.feeds["loans"], infer_schema=False)
+def planted(worked, root):
+    """The seller's export turns to pesos and without credit scores; later no contacts come."""
+    feeds = {path.stem: path for path in (worked.root.parent / "world" / "feeds").glob("*.csv")}
+    loans = pl.read_csv(feeds["loans"], infer_schema=False)
     recent = pl.col("cutoff_on") > f"{AS_OF:%Y-%m-%d}"
     pesos = (pl.col("balance").cast(pl.Float64) * 20).cast(pl.String)  # in cents intake would refuse them
     loans.with_columns(
         pl.when(recent).then(pesos).otherwise("balance").alias("balance"),
         pl.when(~recent).then("credit_score").alias("credit_score"),
     ).write_csv(root / "loans.csv")
-    home = ingested(root / "planted", files.feeds | {"loans": root / "loans.csv"})
-    shutil.copytree(half_trained.mlflow, home.mlflow)
-    return monitor(home, root / "cents", progress=lambda line: None)
+    with feeds["contacts"].open() as before, (root / "contacts.csv").open("w") as after:
+        rows = csv.DictReader(before)
+        kept = csv.DictWriter(after, rows.fieldnames or ())
+        kept.writeheader()
+        kept.writerows(row for row in rows if row["attempted_at"] < SILENT_FROM)
+    home = ingested(root / "planted", feeds | {"loans": root / "loans.csv", "contacts": root / "contacts.csv"}, worked)
+    found = monitor(home, root / "pesos", until=AS_OF + timedelta(days=93), progress=lambda line: None)
+    return home, found
 
 
-def test_an_unchanged_world_is_quiet(quiet):
-    assert set(quiet.models) == {"recovery", "contact"}
-    assert all(watched.untested is None for watched in quiet.models.values())
-    assert not quiet.alerted, quiet.alerts
+def test_an_unchanged_world_is_as_quiet_as_stated(quiet):
+    stated = Thresholds.load().false_alarms
+    chunks = [chunk for watched in quiet.models.values() for chunk in watched.chunks]
+    assert len(chunks) == 6 + 26 and sum(chunk.comparison.untested is None for chunk in chunks) >= 26
+    assert sum(bool(chunk.alerts) for chunk in chunks) <= binom.ppf(0.999, len(chunks), stated)
+    assert not any(chunk.alerts for watched in quiet.feeds.values() for chunk in watched.chunks)
 
 
 def test_every_input_and_the_score_is_compared_or_says_why_not(quiet, unchanged):
     for name, watched in quiet.models.items():
         inputs = set(registry.load(unchanged, name).package.names)
-        drifts = {found.column for found in watched.columns if found.test == "drift"}
-        missing = {found.column for found in watched.columns if found.test == "missing"}
-        assert drifts | set(watched.not_compared) == inputs | {SCORE}
-        assert not drifts & set(watched.not_compared)
+        found = [chunk.comparison for chunk in watched.chunks if not chunk.comparison.untested][-1]
+        drifts = {one.column for one in found.findings if one.test == "drift"}
+        missing = {one.column for one in found.findings if one.test == "missing"}
+        assert drifts | set(found.not_compared) == inputs | {SCORE}
+        assert not drifts & set(found.not_compared)
         history = {f"{of}_{share}_share" for of in ("region", "product") for share in ("default", "collected")}
         assert inputs - missing <= history | {"horizon_months", "month_of_year", "default_year", "paid_through_year"}
-        assert {"balance", "channel", SCORE} & drifts
+        assert {"balance", "channel"} & drifts and SCORE in drifts
         assert len(drifts) > 25
 
 
-def test_a_downturn_is_found_and_named(downturn):
-    assert downturn.alerted
-    for model in ("recovery", "contact"):
-        named = {alert.column for alert in downturn.alerts if alert.model == model}
-        assert named - {SCORE} == MARKET | ({"employment_variation"} if model == "contact" else set())
-    for alert in downturn.alerts:
-        assert alert.value >= alert.threshold
-        assert alert.column == SCORE or "market" in alert.action
-    gravity = [alert.value / alert.threshold for alert in downturn.alerts]
-    assert gravity == sorted(gravity, reverse=True)
-    assert {alert.level for alert in downturn.alerts if alert.value >= 2 * alert.threshold} <= {"critical"}
+def test_a_downturn_is_found_soon_and_named(downturn):
+    for model, soon in (("recovery", 2), ("contact", 9)):
+        watched = downturn.models[model]
+        first = next(place for place, chunk in enumerate(watched.chunks) if chunk.alerts)
+        assert first < soon, model
+        named = {found.column for chunk in watched.chunks for found in chunk.alerts}
+        assert named & MARKET and "unemployment_rate" in named
+    standing = {alert.column: alert for alert in downturn.alerts if alert.model == "recovery"}
+    assert "market" in standing["unemployment_rate"].action and standing["unemployment_rate"].owner == "portfolio"
+    assert standing["unemployment_rate"].level == "critical" and downturn.alerted
 
 
-def test_a_downturn_in_one_region_is_found_where_it_is(regional):
-    found = {alert.column: alert for alert in regional.alerts}
-    assert found["unemployment_rate"].within == "CA"
-    assert found["unemployment_rate"].test == "drift within"
-    assert set(found) <= MARKET | {SCORE}
+def test_a_change_of_unit_and_values_that_stay_away_are_found_in_the_first_chunk(planted):
+    _, outcome = planted
+    first = outcome.models["recovery"].chunks[0]
+    found = {(finding.column, finding.test) for finding in first.alerts}
+    assert {("balance", "drift"), ("credit_score", "missing")} <= found
+    assert "known values" in first.comparison.not_compared["credit_score"]
+    actions = {(alert.column, alert.test): alert.action for alert in outcome.alerts}
+    assert "unit" in actions["balance", "drift"] and "customer" in actions["credit_score", "missing"]
 
 
-def test_a_change_of_unit_and_values_that_stay_away_are_found(planted):
-    found = {(alert.column, alert.test): alert for alert in planted.alerts}
-    assert found["balance", "drift"].level == "critical"
-    assert "unit" in found["balance", "drift"].action
-    assert found["credit_score", "missing"].value > 0.5
-    assert "customer" in found["credit_score", "missing"].action
-    watched = planted.models["recovery"]
-    assert "known values" in watched.not_compared["credit_score"]
-    fed_by_balance = {"balance", "unpaid_share", "balance_to_income", "principal_share", "interest_share",
-                      "fee_share", "schedule_gap", "paid_gap"}  # fmt: skip
-    assert {alert.column for alert in planted.alerts} <= fed_by_balance | {"credit_score", SCORE}
+def test_a_feed_gone_silent_is_an_alert_and_not_untested(planted):
+    home, outcome = planted
+    silent = [chunk for chunk in outcome.models["contact"].chunks if not chunk.rows]
+    assert silent and silent[0].start == datetime(2025, 9, 1, tzinfo=UTC)
+    assert all([found.test for found in chunk.alerts] == ["rows"] for chunk in silent)
+    assert all(chunk.comparison.untested for chunk in silent)
+    (alert,) = (alert for alert in outcome.alerts if alert.model == "contact" and alert.test == "rows")
+    assert (alert.level, alert.owner, alert.count) == ("critical", "data", len(silent))
+    assert alert.first_seen == silent[0].end
+    feeds = {alert.model for alert in outcome.alerts if alert.model.startswith("feeds")}
+    assert feeds == {"feeds canonical contacts"}
+    assert [one.id for one in Ledger(home).standing] == [one.id for one in outcome.alerts]
 
 
-def test_reports_are_written_whole(downturn, root):
+def test_estimates_stand_beside_what_became_of_them(quiet):
+    contact = {one.metric: one for one in quiet.models["contact"].performance}
+    assert set(contact) == {"reached", "log loss"}
+    assert all(one.realised is not None for one in quiet.models["contact"].performance)
+    reached = [one for one in quiet.models["contact"].performance if one.metric == "reached"]
+    assert sum(one.estimated for one in reached) == pytest.approx(sum(one.realised for one in reached), rel=0.25)
+    vintages = quiet.models["recovery"].vintages
+    assert [one.months for one in vintages] == [5, 4, 3, 2, 1, 0]
+    assert vintages[-1].causes is None and vintages[-1].estimated_year > 0
+    to_date = [one for one in quiet.models["recovery"].performance if one.metric == "recovered to date"]
+    in_a_year = [one for one in quiet.models["recovery"].performance if one.metric == "recovered in a year"]
+    assert len(in_a_year) == 6 and all(one.estimated > 0 and one.realised is None for one in in_a_year)
+    for measured, vintage in zip(to_date, vintages[:-1], strict=True):
+        assert measured.realised == pytest.approx(vintage.causes.received / vintage.owed)
+
+
+def test_the_page_the_picture_and_the_figures_say_what_the_call_returned(downturn, root):
     out = root / "found"
-    written = {
-        "recovery.html",
-        "recovery.json",
-        "contact.html",
-        "contact.json",
-        "monitor.json",
-        "monitor.png",
-    }
-    assert {path.name for path in out.iterdir()} == written
+    assert {path.name for path in out.iterdir()} == {"monitor.html", "monitor.json", "monitor.png"}
     assert (out / "monitor.png").read_bytes().startswith(b"\x89PNG")
-    for model, watched in downturn.models.items():
-        page = (out / f"{model}.html").read_text(encoding="utf-8")
-        assert page.lstrip().startswith("<!DOCTYPE html>") and page.rstrip().endswith("</html>")
-        for found in watched.columns:
-            assert found.column in page
-        account = json.loads((out / f"{model}.json").read_text())
-        assert len(account["tests"]) >= len(watched.columns)
-
-
-def test_the_concise_outcome_says_what_the_call_returned(downturn, root):
-    said = json.loads((root / "found" / "monitor.json").read_text())
+    page = (out / "monitor.html").read_text(encoding="utf-8")
+    assert page.lstrip().startswith("<!DOCTYPE html>") and page.rstrip().endswith("</html>")
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    said = json.loads((out / "monitor.json").read_text())
     assert said["alerted"] is True and said["skipped"] == {}
-    assert [alert["column"] for alert in said["alerts"]] == [alert.column for alert in downturn.alerts]
+    assert [alert["id"] for alert in said["alerts"]] == [alert.id for alert in downturn.alerts]
+    assert all(alert.id in page and alert.column in page for alert in downturn.alerts)
     recovery = said["models"]["recovery"]
-    assert recovery["version"] == "recovery/1"
-    assert recovery["since"].startswith("2025-06-30") and recovery["until"].startswith("2025-12-3")
-    assert recovery["compared"] == recovery["rows"] == downturn.models["recovery"].rows > 200
-    first = recovery["columns"][0]
-    assert first["alert"] and first["method"] == "wasserstein" and first["value"] > first["threshold"]
+    assert recovery["version"] == "recovery/1" and len(recovery["chunks"]) == 4
+    assert "unemployment_rate" in recovery["chunks"][-1]["alerts"]
+    assert {"plan", "mix", "foreseen", "behaviour", "model"} <= set(recovery["vintages"][0]["causes"])
 
 
-def test_too_few_rows_are_said_and_not_tested(half_trained, tmp_path):
-    for name in ("contact.html", "monitor.png"):
-        (tmp_path / name).write_text("of an earlier run")
-    (tmp_path / "notes.txt").write_text("somebody else's")
+def test_a_second_run_changes_nothing(unchanged, quiet, root):
+    kept = sorted(path.name for path in (unchanged.root / "monitoring" / "evidently").rglob("*.json"))
+    ledger = (unchanged.root / "monitoring" / "alerts.json").read_bytes()
+    again = monitor(unchanged, root / "again", progress=lambda line: None)
+    assert again == quiet
+    assert sorted(path.name for path in (unchanged.root / "monitoring" / "evidently").rglob("*.json")) == kept
+    assert (unchanged.root / "monitoring" / "alerts.json").read_bytes() == ledger
+
+
+def test_evidently_shows_each_chunk_in_its_ui(unchanged, quiet):
+    port = free_port()
+    with shown(unchanged, port, lambda line: None), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            try:
+                projects = client.get("/api/projects").json()
+                break
+            except httpx.TransportError:
+                time.sleep(0.2)
+        assert {project["name"] for project in projects} == {"recovery/1", "contact/1"}
+        (contact,) = (project["id"] for project in projects if project["name"] == "contact/1")
+        runs = client.get(f"/api/projects/{contact}/snapshots").json()
+        tested = [chunk for chunk in quiet.models["contact"].chunks if not chunk.comparison.untested]
+        assert len(runs) == len(tested)
+        assert "<html" in client.get("/").text
+
+
+def test_without_a_workspace_there_is_nothing_to_show(tmp_path):
+    with pytest.raises(RecoupError, match="recoup monitor"), shown(Home(tmp_path), free_port(), print):
+        pass
+
+
+def test_the_command_fails_on_an_open_alert_and_not_on_one_acknowledged(planted, tmp_path):
+    home, outcome = planted
+    call = [sys.executable, "-m", "recoup"]
+    environment = os.environ | {"RECOUP_HOME": str(home.root)}
+    for alert in outcome.alerts[1:]:
+        with_alert = Ledger(home)
+        with_alert.acknowledge(alert.id, "Mei")
+        with_alert.save()
+    ran = [*call, "monitor", "--out", str(tmp_path), "--until", "2025-10-01"]
+    assert subprocess.run(ran, env=environment, capture_output=True).returncode == 1
+    said = subprocess.run([*call, "alerts", "ack", outcome.alerts[0].id, "--by", "Mei"], env=environment, check=True)
+    assert said.returncode == 0
+    assert subprocess.run(ran, env=environment, capture_output=True).returncode == 0
+
+
+def test_a_model_that_was_not_trained_is_skipped_aloud(unchanged, tmp_path, monkeypatch):
+    def half(home, name, **options):
+        if name == "contact":
+            raise registry.NotTrained("run `recoup train contact` first")
+        return found(home, name, **options)
+
+    found = registry.load
+    monkeypatch.setattr(registry, "load", half)
     lines: list[str] = []
-    outcome = monitor(half_trained, tmp_path, since=datetime(2025, 12, 15, tzinfo=UTC), progress=lines.append)
-    assert "too few current rows: 0, 150 needed" in str(outcome.models["recovery"].untested)
-    assert not outcome.alerted
-    assert any("not tested" in line for line in lines)
-    assert {path.name for path in tmp_path.iterdir()} == {"monitor.json", "notes.txt"}
-
-
-def test_a_model_that_was_not_trained_is_skipped_aloud(planted):
-    assert set(planted.models) == {"recovery"}
-    assert "recoup train contact" in planted.skipped["contact"]
+    outcome = monitor(unchanged, tmp_path, until=AS_OF + timedelta(days=32), progress=lines.append)
+    assert set(outcome.models) == {"recovery"}
+    assert "recoup train contact" in outcome.skipped["contact"] and any("skipped" in line for line in lines)
 
 
 def test_without_any_model_there_is_nothing_to_monitor(tmp_path):
@@ -201,18 +246,13 @@ def test_without_any_model_there_is_nothing_to_monitor(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_cannot_be_read_is_an_error_and_not_skipped(half_trained, tmp_path):
-    run = registry.load(half_trained, "recovery").run_id
-    card = half_trained.mlflow / "artifacts" / run / "artifacts" / "package" / "card.json"
+def test_a_model_that_cannot_be_read_is_an_error_and_not_skipped(unchanged, tmp_path):
+    run = registry.load(unchanged, "recovery").run_id
+    card = unchanged.mlflow / "artifacts" / run / "artifacts" / "package" / "card.json"
     content = card.read_bytes()
     card.write_text("{")
     try:
         with pytest.raises(RecoupError, match="not a usable model package"):
-            monitor(half_trained, tmp_path / "out")
+            monitor(unchanged, tmp_path / "out")
     finally:
         card.write_bytes(content)
-
-
-def test_the_same_run_twice_finds_the_same(half_trained, tmp_path):
-    first, again = (monitor(half_trained, tmp_path, progress=lambda line: None) for _ in range(2))
-    assert first == again

@@ -1,5 +1,6 @@
 """What scores foretell comes true where they are right, and cash splits into its causes to the cent."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.money import causes
-from monitoring.performance import LOG_LOSS, REACHED, contacts, recoveries
+from monitoring.money import Causes, Vintage, causes
+from monitoring.performance import IN_A_YEAR, LOG_LOSS, REACHED, TO_DATE, contacts, recoveries
 from monitoring.thresholds import Performance
 from monitoring.windows import Chunk, Window
 
@@ -116,4 +117,10 @@ def test_the_parts_add_up_to_plan_expected_and_received(now, before):
 
 
 def test_a_vintage_too_young_is_estimated_and_not_judged():
-    assert recoveries([]) == []
+    young = Vintage(START, START + WEEK, 10, 1_000.0, 0, 100.0, None, None, None)
+    (measured,) = recoveries([young])
+    assert (measured.metric, measured.estimated, measured.realised, measured.error) == (IN_A_YEAR, 0.1, None, None)
+    old = replace(young, months=13, realised_year=80.0, causes=Causes(150.0, -10.0, 0.0, 5.0, 5.0))
+    to_date, year = recoveries([old])
+    assert (to_date.metric, to_date.estimated, to_date.realised) == (TO_DATE, 0.14, 0.15)
+    assert year.error == pytest.approx(0.02)
