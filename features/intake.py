@@ -28,7 +28,7 @@ class FeedRows:
     accepted : polars.DataFrame
         Canonical columns and ``file_row``.
     rejected : polars.DataFrame
-        The same, with ``field`` and ``reason`` (several problems are joined by ``; ``).
+        The same, with ``field`` and ``reason`` (semicolons join several problems).
     """
 
     feed: str
