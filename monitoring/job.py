@@ -20,8 +20,8 @@ from training.registry import Registered
 
 MODELS = (recovery.TASK.name, contact.TASK.name)
 FEEDS = "feeds"
-_SILENT = 0.5
-"""Share of the fewest rows that a chunk of the reference had; fewer still are a feed gone silent."""
+_SILENT = 0.75
+"""Share of the expected rows (the fewest that any chunk of the reference had) whose absence is a feed gone silent."""
 
 
 def monitor(home: Home, out: Path, *, since: datetime | None = None, until: datetime | None = None,

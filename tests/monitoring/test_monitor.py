@@ -4,9 +4,11 @@ import csv
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
 from monitoring import monitor
-from monitoring.ledger import Ledger
+from monitoring.ledger import Ledger, opened
 from monitoring.thresholds import SCORE, Thresholds
 from monitoring.ui import shown
 from serving.server import free_port
@@ -215,10 +217,9 @@ def test_the_command_fails_on_an_open_alert_and_not_on_one_acknowledged(planted,
     home, outcome = planted
     call = [sys.executable, "-m", "recoup"]
     environment = os.environ | {"RECOUP_HOME": str(home.root)}
-    for alert in outcome.alerts[1:]:
-        with_alert = Ledger(home)
-        with_alert.acknowledge(alert.id, "Mei")
-        with_alert.save()
+    with opened(home) as ledger:
+        for alert in outcome.alerts[1:]:
+            ledger.acknowledge(alert.id, "Mei")
     ran = [*call, "monitor", "--out", str(tmp_path), "--until", "2025-10-01"]
     assert subprocess.run(ran, env=environment, capture_output=True).returncode == 1
     said = subprocess.run([*call, "alerts", "ack", outcome.alerts[0].id, "--by", "Mei"], env=environment, check=True)
@@ -226,16 +227,13 @@ def test_the_command_fails_on_an_open_alert_and_not_on_one_acknowledged(planted,
     assert subprocess.run(ran, env=environment, capture_output=True).returncode == 0
 
 
-def test_a_model_that_was_not_trained_is_skipped_aloud(unchanged, tmp_path, monkeypatch):
-    def half(home, name, **options):
-        if name == "contact":
-            raise registry.NotTrained("run `recoup train contact` first")
-        return found(home, name, **options)
-
-    found = registry.load
-    monkeypatch.setattr(registry, "load", half)
+def test_a_model_that_was_not_trained_is_skipped_aloud(unchanged, tmp_path):
+    home = Home(tmp_path / "half")
+    shutil.copytree(unchanged.root, home.root)
+    with closing(sqlite3.connect(home.mlflow / "mlflow.db")) as database, database:
+        database.execute("DELETE FROM registered_model_aliases WHERE name = 'contact'")
     lines: list[str] = []
-    outcome = monitor(unchanged, tmp_path, until=AS_OF + timedelta(days=32), progress=lines.append)
+    outcome = monitor(home, tmp_path / "out", until=AS_OF + timedelta(days=32), progress=lines.append)
     assert set(outcome.models) == {"recovery"}
     assert "recoup train contact" in outcome.skipped["contact"] and any("skipped" in line for line in lines)
 
