@@ -3,17 +3,24 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import Counter
 
 _WAITING = 64
+_REST = 4.0
+"""How many times as long as a question took the shadow rests after it: the interpreter's lock is the answers'."""
 SHADOWED = Counter("recoup_shadowed", "Questions to the shadow, by what became of them", ["outcome"])
 
 
 class Shadow:
-    """Asks in one thread, one question after another; what comes in while too many wait is left out."""
+    """Asks in one thread, one question after another, with a rest after each.
+
+    The busier the answers, the longer a question waits for the interpreter's lock, and the longer the rest: the
+    shadow gets what they leave. What comes in while too many wait is left out.
+    """
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[Callable[[], Any]] = queue.Queue(_WAITING)
@@ -31,10 +38,11 @@ class Shadow:
 
     def _run(self) -> None:
         while True:
-            ask = self._waiting.get()
+            ask, begin = self._waiting.get(), time.perf_counter()
             try:
                 ask()
                 SHADOWED.labels("journalled").inc()
             except Exception:  # whatever befalls the shadow, the answers go on
                 SHADOWED.labels("failed").inc()
                 logging.getLogger(__name__).exception("the shadow fails")
+            time.sleep(_REST * (time.perf_counter() - begin))
