@@ -22,7 +22,7 @@ import numpy as np
 from features.errors import RecoupError
 from features.home import Home
 from features.online_row import RowReader
-from recoup.bench import load, one_row, online, serving_model
+from recoup.bench import load, one_row, online, overload, serving_model
 from recoup.bench.load import Load, Side
 from serving import bento, server
 from training.job import Progress
@@ -54,8 +54,8 @@ def measure(progress: Progress) -> dict[str, float]:
     dict
         The ratios with one worker and 16 connections; the same for N workers and C connections after
         ``.wN.cC``; ``SIDE.wN.cC.rate`` (answers a second), ``.p50_ms`` and ``.p99_ms`` of each side;
-        ``cold_start_s`` from the start of a service to its first answer; and what `one_row.measure` and
-        `online.compare` return.
+        ``cold_start_s`` from the start of a service to its first answer; and what `overload.measure`,
+        `one_row.measure` and `online.compare` return.
 
     Raises
     ------
@@ -130,6 +130,7 @@ class _Sides:
                             "p99_ms_c16": ours_borne.p99_ms,
                             "p99_ms_c16.over_p50": ours_borne.p99_ms / ours_borne.p50_ms,
                         }
+                        figures |= overload.measure(sides["score_by_id"], ours_borne, _AT)
         return figures
 
     @contextmanager
