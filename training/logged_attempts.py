@@ -9,7 +9,8 @@ from features.marts.contact import JUST_BEFORE
 from features.store import FeatureDoor
 
 SERVICE = "attempt_value_v1"
-_WINDOW = timedelta(days=30)
+WINDOW = timedelta(days=30)
+"""How long cash is counted after an attempt."""
 _MOST = 200_000
 
 
@@ -27,7 +28,7 @@ def logged(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
     attempts = (
         lake.scan("contacts", source)
         .filter(
-            (pl.col("known_at") <= as_of) & (pl.col("attempted_at") <= as_of - _WINDOW) & (pl.col("propensity") > 0)
+            (pl.col("known_at") <= as_of) & (pl.col("attempted_at") <= as_of - WINDOW) & (pl.col("propensity") > 0)
         )
         .join(debts, on="loan_id")
         .sort("attempted_at", "attempt_id")  # sums in one order: the same estimate to the last bit
@@ -41,7 +42,7 @@ def logged(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
     nth = -(-attempts.height // _MOST)
     attempts = attempts.filter(pl.col("number") % max(nth, 1) == 0)
     cash = _cash(lake, source, as_of)
-    before, after = (_paid_by(attempts, cash, later) for later in (timedelta(0), _WINDOW))
+    before, after = (_paid_by(attempts, cash, later) for later in (timedelta(0), WINDOW))
     fold = pl.col("number") // max(nth, 1) % 2
     table = attempts.with_columns(cash=after - before, owed=pl.col("balance") - before, fold=fold)
     return table.filter(pl.col("owed") > 0)

@@ -1,14 +1,21 @@
-"""What another policy would have brought, from attempts logged under this one: doubly robust, with an interval.
+"""What another policy would bring if it were run, from attempts logged under this one: doubly robust, with an interval.
 
-For each logged attempt, the other policy's channels are worth what a cross-fitted model foretells; where it
-agrees with what was done, the model's error counts by the ratio of both policies' chances (Dudík, Langford and
-Li 2011, arXiv:1103.4601). The logged propensities are the policy's own, so that the value is right even where the
-model is not. No attempt is worth what attempts that missed were followed by, likewise corrected by the chance to
+The estimand is the difference that the policy makes to net cash, per attempt that was logged, when it chooses the
+channel of every attempt from the first logged one on. It is the sum over the attempts that the policy would meet of
+what its choice adds there, followed by the logged policy (the performance difference lemma, Kakade and Langford
+2002). What a choice adds is cash within 30 days, less the costs of the attempt and of those made in them: a
+cross-fitted model foretells it for each channel, and where the policy agrees with what was done, the model's error
+counts by the ratio of both chances (Dudík, Langford and Li 2011, arXiv:1103.4601).
+
+The law's pause after a conversation makes one attempt change the next ones: those drawn in it for a telephone are
+not made, nor logged. There only the channels that are left count, by their ratio alone; and an attempt weighs as
+often as the policy would come to it, by the ratios of the attempts of the week before (per-decision weights, Precup,
+Sutton and Singh 2000). No attempt is worth what attempts that missed were followed by, corrected by the chance to
 miss: it rests on the assumption that an attempt that reaches nobody does nothing.
 
-Where the law pauses after a conversation, attempts that were drawn and not made are not logged, and one attempt's
-value leaves out those that it displaces: in simulated worlds the gain of a policy that calls first came out lower
-than running it brought. Until that is mended, take the interval for the estimate's luck only.
+Biased on purpose: cash counts up to a limit (`attempt_value.counted`), so that a few settlements do not drown the
+rest, and what an attempt does after 30 days is left out. Weights are not clipped: a policy so far from the logged
+one that few attempts make the estimate is refused.
 """
 
 from dataclasses import dataclass
@@ -16,11 +23,18 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from features.errors import RecoupError
 from features.feeds.contacts import CHANNELS
 from training.attempt_value import counted
 from training.cross_fit import cross_fitted, kept_apart
+from training.logged_attempts import WINDOW
 
+_PAUSE = 7 * 86_400
+"""Seconds after a conversation in which nobody is telephoned (12 CFR 1006.14(b)(2))."""
+_SPOKEN = ("call", "auto_call", "visit")
 _NINETY_FIVE = 1.96
+_LEAST = 0.1
+"""Share of the attempts that the estimate must rest on: below, its error cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +46,18 @@ class PolicyValue:
     logged : float
         Under the policy that made them.
     value : float
-        Under the other.
+        Under the other: what was logged, and the gain.
     gain, standard_error : float
-        Value less logged, and its error; debtors are independent of each other.
+        What the other policy adds, and its error; debtors are independent of each other.
+    effective : float
+        How many equally weighted attempts the estimate rests on (Kish).
     """
 
     logged: float
     value: float
     gain: float
     standard_error: float
+    effective: float
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -63,21 +80,91 @@ def value(log: pl.DataFrame, frame: pl.DataFrame, wanted: np.ndarray, seed: int)
         policy never used on such a case must have none.
     seed : int
         Of the models.
+
+    Raises
+    ------
+    RecoupError
+        When the log tells too little of such a policy.
     """
     fold, reached = log["fold"].to_numpy(), log["right_party"].to_numpy()
-    cash = counted(log)
-    net = cash - log["cost"].to_numpy()
-    others = [frame.with_columns(channel=pl.lit(name)) for name in CHANNELS]
-    foretold = np.column_stack(cross_fitted(frame, net, fold, seed, also=others))
-    row, done = np.arange(len(net)), log["channel"].replace_strict(CHANNELS, range(len(CHANNELS))).to_numpy()
+    near = _Near.to(log)
+    paused = near.before(reached & log["channel"].is_in(_SPOKEN).to_numpy()) > 0
+    frame = frame.with_columns(paused=pl.Series(paused, dtype=pl.Float64))
+    row, done = np.arange(log.height), log["channel"].replace_strict(CHANNELS, range(len(CHANNELS))).to_numpy()
     ratio = wanted[row, done] * log["weight"].to_numpy()
-    found = (wanted * foretold).sum(axis=1) + ratio * (net - foretold[row, done])
     nothing = 1 - wanted.sum(axis=1)
-    if (nothing > 1e-9).any():
-        chance = kept_apart(cross_fitted(frame, reached, fold, seed, chance=True)[0])
-        usual = cross_fitted(frame, cash, fold, seed, learn=~reached)[0]
-        found += nothing * (usual + ~reached / (1 - chance) * (cash - usual))
-    gain = pl.DataFrame({"borrower_id": log["borrower_id"], "gain": found - net})
-    spread = gain.with_columns(pl.col("gain") - pl.col("gain").mean()).group_by("borrower_id").sum()["gain"].to_numpy()
-    error = float(np.sqrt((spread**2).sum()) / len(net))
-    return PolicyValue(float(net.mean()), float(found.mean()), float((found - net).mean()), error)
+    missed = ~reached / (1 - kept_apart(cross_fitted(frame, reached, fold, seed, chance=True)[0]))
+    agreed = np.where(paused, 1.0, ratio + nothing * missed)
+    met = near.product_before(agreed)
+    effective = _effective(met * np.where(paused, ratio, agreed))
+
+    left = counted(log) - near.after(log["cost"].to_numpy())
+    net = left - log["cost"].to_numpy()
+    others = [frame.with_columns(channel=pl.lit(name)) for name in CHANNELS]
+    foretold = np.column_stack(cross_fitted(frame, net, fold, seed, learn=~paused, also=others))
+    usual = cross_fitted(frame, left, fold, seed, learn=~reached)[0]
+    free = (wanted * foretold).sum(axis=1) + ratio * (net - foretold[row, done]) - net
+    free += nothing * (usual + missed * (left - usual))
+    gain = met * np.where(paused, (ratio - 1) * (net - usual), free)
+    logged, added = float(net.mean()), float(gain.mean())
+    return PolicyValue(logged, logged + added, added, _error(gain, log["borrower_id"]), effective)
+
+
+@dataclass(frozen=True)
+class _Near:
+    """The attempts on the same debt near each, as places in ``order``, which is by debt and time.
+
+    Those of the pause before are from ``first`` to ``here``, those of the window after from ``following`` to ``last``.
+    """
+
+    order: np.ndarray
+    first: np.ndarray
+    here: np.ndarray
+    following: np.ndarray
+    last: np.ndarray
+
+    @classmethod
+    def to(cls, log: pl.DataFrame) -> "_Near":
+        """Find them for each row."""
+        debt, at = log["loan_id"].rank("dense").to_numpy(), log["attempted_at"].dt.epoch("s").to_numpy()
+        order = np.lexsort((at, debt))
+        moment = (debt.astype(np.int64)[order] << 33) + at[order]  # 33 bits hold any time in seconds
+        first, here = (np.searchsorted(moment, moment - gap, "left") for gap in (_PAUSE, 0))
+        following, last = (np.searchsorted(moment, moment + gap, "right") for gap in (0, int(WINDOW.total_seconds())))
+        return cls(order, first, here, following, last)
+
+    def before(self, values: np.ndarray) -> np.ndarray:
+        """Sum values of the attempts before each."""
+        return self._sum(values, self.first, self.here)
+
+    def after(self, values: np.ndarray) -> np.ndarray:
+        """Sum values of the attempts after each."""
+        return self._sum(values, self.following, self.last)
+
+    def product_before(self, values: np.ndarray) -> np.ndarray:
+        """Multiply values, not below 0, of the attempts before each."""
+        nil = values <= 0
+        return np.where(self.before(nil) > 0, 0.0, np.exp(self.before(np.log(np.where(nil, 1.0, values)))))
+
+    def _sum(self, values: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        total = np.concatenate([[0.0], np.cumsum(values[self.order], dtype=float)])
+        found = np.empty(len(values))
+        found[self.order] = total[end] - total[start]
+        return found
+
+
+def _effective(weight: np.ndarray) -> float:
+    """Return how many attempts of equal weight tell as much, if they are enough."""
+    squares = (weight**2).sum()
+    found = weight.sum() ** 2 / squares if squares > 0 else 0.0
+    if found < _LEAST * len(weight):
+        raise RecoupError(
+            f"the log tells too little of this policy: its {len(weight):,} attempts weigh as much as {found:,.0f}, and "
+            f"{_LEAST:.0%} of them are the least; ask about a policy nearer to the logged one"
+        )
+    return float(found)
+
+
+def _error(gain: np.ndarray, people: pl.Series) -> float:
+    luck = pl.DataFrame({"person": people, "luck": gain - gain.mean()}).group_by("person").sum()["luck"].to_numpy()
+    return float(np.sqrt((luck**2).sum()) / len(gain))
