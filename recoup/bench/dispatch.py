@@ -75,6 +75,7 @@ def _world(folder: Path, seed: int) -> dict[str, float]:
     told = candidates.judged(door, cases, desk.slots(_MOMENT), _MOMENT)
     values = AttemptValue.from_card(trained.package.card.attempt_value)
     offers, _ = offering.contacts(door, told, _MOMENT, model, values)
+    offers = offers.with_columns(pl.col(pl.Categorical).cast(pl.String))
     true = worth(load_truth(world.truth), offers.rename({"slot": "planned_at"})).rename({"planned_at": "slot"})
     ours = planning.optimum(true, desk, _MOMENT).chosen
     best = planning.optimum(true.with_columns(net_value=pl.col("true_net")), desk, _MOMENT).chosen

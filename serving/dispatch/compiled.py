@@ -3,6 +3,9 @@
 import numpy as np
 from numba import njit
 
+_NONE = -40.0
+"""A logarithm of odds below which they are lost in the rounding of a sum."""
+
 
 @njit(cache=True)
 def greedy(queue: np.ndarray, person: np.ndarray, key: np.ndarray, region: np.ndarray, begin: np.ndarray,

@@ -148,7 +148,7 @@ def _assigned(tried: pl.DataFrame, placed: pl.DataFrame, filed: pl.DataFrame, de
     )
     taken = pl.DataFrame({"pool": [COURT] * first.height, "slot": [None] * first.height},
                          schema={"pool": pl.String, "slot": offers.schema["slot"]})  # fmt: skip
-    theirs = offers.clear().with_columns(pool=pl.lit(None, pl.String))
+    theirs = offers.clear().with_columns(pl.col(pl.Categorical).cast(pl.String), pool=pl.lit(None, pl.String))
     if desk.challenger:
         follows = policies.challenged(offers["borrower_id"], desk.challenger)
         mine = offers.filter(follows & offers["slot"].is_not_null())

@@ -1,5 +1,6 @@
 """What may be done about each case today, and what each way is worth."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -27,11 +28,13 @@ def contacts(door: FeatureDoor, told: candidates.Judged, moment: datetime, model
     """
     service = model.package.card.service
     known = valuing.known(told.ways, told.lawful, moment, lambda rows: door.frame(service, rows))
+    as_read = pl.col(pl.Float64).cast(pl.Float32), pl.col(pl.String).cast(pl.Categorical)  # by the model, slot by slot
+    lean = replace(known, frame=known.frame.with_columns(as_read))
     parts = [
         valuing.valued(part, frame, model.package, values, threads=_THREADS).select(
             "way", "slot", "chance", "net_value"
         )
-        for part, frame in known.by_slot(told.lawful)
+        for part, frame in lean.by_slot(told.lawful)
     ]
     nothing = pl.DataFrame(schema={"way": pl.UInt32, "slot": INSTANT, "chance": pl.Float64, "net_value": pl.Float64})
     offers = pl.concat([nothing, *parts])

@@ -54,7 +54,8 @@ def in_order(offers: pl.DataFrame, policy: str, desk: Capacities, moment: dateti
     lean = lean.join(keys, on=["channel", "slot"], maintain_order="left")
     ranked = pl.arg_sort_by("rank", "loan_id", "order", "slot", descending=[True, False, False, False])
     rows, served = _taken(lean, lean.select(ranked).to_series().to_numpy(), places, desk)
-    return offers[lean["offer"].gather(rows)].with_columns(places["pool"].gather(served))
+    taken = offers[lean["offer"].gather(rows)].with_columns(pl.col(pl.Categorical).cast(pl.String))
+    return taken.with_columns(places["pool"].gather(served))
 
 
 def _taken(offers: pl.DataFrame, queue: np.ndarray, places: pl.DataFrame,

@@ -7,7 +7,7 @@ debtor's place; where that is unknown, of every place where he may be.
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -25,7 +25,9 @@ _LAWFUL = np.uint16(2**16 - 1)
 def judge(ways: pl.DataFrame, candidates: pl.DataFrame, attempts: pl.DataFrame, rules: RuleSet) -> pl.Series:
     """Return the clause that refuses each candidate, null where none does.
 
-    A debtor's candidates are alternatives: at most one of them may be chosen.
+    A debtor's candidates are alternatives: at most one of them may be chosen. What a rule says of hours is found
+    once for a place, what it says of facts and history once for a way and a local date; a candidate is then one
+    look at a table, so that there may be millions.
 
     Parameters
     ----------
@@ -86,7 +88,6 @@ def _filled(ranks: pl.Series) -> np.ndarray:
 
 def _places(ways: pl.DataFrame, rules: RuleSet) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the places where the law is looked up, and the places of each way."""
-    named = list(available_timezones())
     possible = pl.DataFrame(
         [(name, list(zones) or None) for name, zones in rules.possible_zones.items()],
         schema={"jurisdiction": pl.String, "possible": pl.List(pl.String)},
@@ -96,7 +97,7 @@ def _places(ways: pl.DataFrame, rules: RuleSet) -> tuple[pl.DataFrame, pl.DataFr
         ways.with_row_index("way")
         .join(possible, on="jurisdiction", how="left")
         .with_columns(
-            pl.when(pl.col("time_zone").is_in(named))
+            pl.when(pl.col("time_zone").is_in(_time_zones().implode()))
             .then(pl.concat_list("time_zone"))
             .otherwise("possible")
             .alias("zone")
@@ -108,6 +109,12 @@ def _places(ways: pl.DataFrame, rules: RuleSet) -> tuple[pl.DataFrame, pl.DataFr
     places = zones.select(keys).unique().sort(keys).with_row_index("place")
     of_way = zones.join(places, on=keys, nulls_equal=True).select("way", "place").sort("way", "place")
     return places, of_way.with_row_index("pair")
+
+
+@cache
+def _time_zones() -> pl.Series:
+    """Return the names of all time zones; looking for them takes milliseconds."""
+    return pl.Series(sorted(available_timezones()))
 
 
 def _clocks(asked: pl.DataFrame, rules: RuleSet) -> pl.DataFrame:
