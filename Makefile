@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test lint bench serve lab lock
+.PHONY: setup demo test lint bench serve lab docs lock
 
 setup: $(READY)
 
@@ -34,6 +34,9 @@ serve: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
+
+docs: $(READY)
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --jobs 2 --quiet docs site
 
 lock:
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
