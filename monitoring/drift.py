@@ -244,8 +244,8 @@ def _unknown_as_null(side: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
 
 def _worst_within(findings: list[Finding]) -> list[Finding]:
     """Keep, of the parts of a column, the one that moved most."""
-    worst: dict[tuple[str, str, str | None], Finding] = {}
+    worst: dict[tuple[str, str], Finding] = {}
     for found in findings:
-        key = (found.column, found.test, None)
+        key = (found.column, found.test)
         worst[key] = max(found, worst.get(key, found), key=lambda one: one.ratio)
     return list(worst.values())

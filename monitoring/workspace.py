@@ -121,7 +121,7 @@ def _farthest(comparison: Comparison) -> set[str]:
 
 
 def _project(workspace: "Workspace", label: str) -> "Project":
-    """Return a new project, with a panel for each model's worst columns."""
+    """Return a new project for a model."""
     project = workspace.create_project(label)
     project.description = "Chunk by chunk against what the model learnt from"
     project.save()
