@@ -19,7 +19,7 @@ _NORMAL_95 = 1.96
 _WHOLE = 2**64
 
 RANKS: dict[str, Callable[[int], pl.Expr]] = {
-    "random": lambda seed: pl.struct("loan_id", "channel", "slot").hash(seed).cast(pl.Float64),
+    "random": lambda seed: pl.concat_str("loan_id", "channel", pl.col("slot").dt.epoch()).hash(seed).cast(pl.Float64),
     "largest_first": lambda _: pl.col("owed"),
     "oldest_first": lambda _: pl.col("months_since_default").fill_null(-1.0),
     "best_propensity": lambda _: pl.col("chance"),
