@@ -1,6 +1,12 @@
 """The contact model: chance that an attempt reaches the debtor in person.
 
 A training row is an attempt, seen one second before it was made.
+
+The source ``bank_marketing`` checks the same code on real calls. The AUC of 0.80 that is published of that campaign
+(Moro, Cortez and Rita 2014, doi:10.1016/j.dss.2014.03.001) is of other rows and inputs: calls after July 2012, which
+the public file, ending in 2010, lacks; a model made anew as the test rolls on; and 22 inputs chosen from 150, of which
+it names who called whom and the agent's experience among those that mattered, and the file has neither. Here one model
+of the first three quarters meets the last. Neither side uses the call's duration.
 """
 
 from datetime import datetime
