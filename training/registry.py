@@ -154,6 +154,20 @@ def promote(
     return found
 
 
+def note(home: Home, registered: Registered, tags: dict[str, str]) -> None:
+    """Note something with a version, as MLflow tags."""
+    client = _mlflow(home).MlflowClient()
+    for name, text in tags.items():
+        client.set_model_version_tag(registered.name, registered.version, name, text)
+
+
+def release(home: Home, name: str, alias: str) -> None:
+    """Let an alias name no version; services that follow it go on with what is in force."""
+    if alias == CHAMPION:
+        raise ValueError("a version stays in force until another is put there")
+    _mlflow(home).MlflowClient().delete_registered_model_alias(name, alias)
+
+
 def keep_pack(home: Home, registered: Registered, folder: Path) -> None:
     """Keep the files of a version's model-risk pack with its run, and their digest with the version."""
     client = _mlflow(home).MlflowClient()

@@ -1,13 +1,15 @@
 """Speed as ratios against a peer, all sides in one run: `recoup bench NAME --json FILE`."""
 
 import json
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from features.errors import RecoupError
 from training.job import Progress
 
-BENCHES = ("road", "pricing", "online", "serving", "dispatch")
+BENCHES = ("road", "pricing", "online", "serving", "dispatch", "monitor")
 
 
 def run(name: str, out: Path | None, progress: Progress) -> str:
@@ -32,4 +34,13 @@ def run(name: str, out: Path | None, progress: Progress) -> str:
     figures = import_module(f"recoup.bench.{name}").measure(progress)
     if out:
         out.write_text(json.dumps(figures, indent=1))
-    return "\n".join(f"{key:<24}{value:>10.3g}" for key, value in figures.items())
+    return "\n".join(f"{key:<36}{value:>10.3g}" for key, value in _flat(figures))
+
+
+def _flat(figures: dict[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the numbers of nested figures under dotted names."""
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        elif isinstance(value, int | float):
+            yield f"{above}{key}", value

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from features import home as homes
-from recoup.door import Day, Out, app, day_end, say
+from recoup.door import Day, Out, Seed, app, day_end, say
 
 alerts = typer.Typer(invoke_without_command=True, help="What the monitor found and is not closed.")
 app.add_typer(alerts, name="alerts")
@@ -60,3 +60,36 @@ def validate(
     print(f"pack: {pack.html}")
     if pack.content["verdict"] == "red":
         raise typer.Exit(1)
+
+
+@app.command()
+def loop(
+    model: str,
+    out: Out,
+    until: Day = None,
+    because: Annotated[str, typer.Option(help="train now, and why; else an alert or the calendar asks")] = "",
+    trials: Annotated[int, typer.Option(help="of the search; 0: the design and parameters in force")] = 0,
+    approver: Annotated[str | None, typer.Option(help="who signs for a challenger without a green pack")] = None,
+    reason: Annotated[str, typer.Option(help="why, beside --approver")] = "",
+) -> None:
+    """Take a turn of the loop: watch, judge the challenger on trial, train another where one is wanted."""
+    from monitoring.loop import turn
+    from training.approval import Approver
+
+    signed = Approver(approver, reason) if approver is not None else None
+    moment = day_end(until)
+    turned = turn(
+        homes.current(), model, out, moment, because=because, approver=signed, trials=trials, progress=say
+    )  # fmt: skip
+    print(turned.summary())
+
+
+@app.command()
+def year(out: Out, loans: int = 2_000, seed: Seed = 7) -> None:
+    """Simulate a year with a downturn in month 6, and say what the loop was worth."""
+    from monitoring.loop import page
+    from monitoring.loop import year as simulated
+
+    found = simulated.run(loans, seed, out, progress=say)
+    print(page.table(found))
+    print(f"page: {page.write(found, out)}")
