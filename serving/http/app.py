@@ -16,6 +16,7 @@ from starlette.routing import Route
 from features import home as homes
 from serving.access.identity import Callers
 from serving.http import limits, openapi, problems
+from serving.http.direct import Direct
 from serving.http.gate import Gate
 from serving.http.line import Line
 from serving.http.loading import Loading, MakesAnswers
@@ -85,7 +86,11 @@ def create(service: Service) -> Starlette:
             Route("/metrics", metrics),
             Route("/openapi.json", description),
         ],
-        middleware=[Middleware(Measured), Middleware(Gate, callers=callers, rates=Rates(limit.key_rate))],
+        middleware=[
+            Middleware(Measured),
+            Middleware(Gate, callers=callers, rates=Rates(limit.key_rate)),
+            Middleware(Direct, operations=service.operations),
+        ],
         exception_handlers={
             Problem: problems.answer_problem,
             HTTPException: problems.answer_refusal,

@@ -5,6 +5,7 @@ a proxy that costs more. `bentoml.Service.to_asgi` gives the application that a 
 Starlette's, so that processes, sockets and TLS stay BentoML's.
 """
 
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -25,4 +26,7 @@ class AsgiService(bentoml.Service[Any]):
         from serving.http.app import create
 
         end_with_parent()
+        logging.getLogger(
+            "uvicorn.access"
+        ).propagate = False  # or uvicorn words every answer for a log that is not kept
         return create(import_module(self.inner.application).SERVICE)

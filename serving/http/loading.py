@@ -64,22 +64,34 @@ class Loading(Generic[Loaded]):
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await self._loaded
 
-    async def ask(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
-        """Answer a question: in a thread, unless that would take longer.
+    def at_once(self, question: Asked) -> bool:
+        """Tell whether a question is answered sooner than a thread begins: by `answer`, else by `ask`.
 
         Raises
         ------
         Problem
             503 while the model is being loaded, or when it cannot be.
         """
+        return self._ready().champion.at_once(question)
+
+    def answer(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
+        """Answer a question, here and now; raises as `at_once`."""
         lineup = self._ready()
-        if lineup.champion.at_once(question):
-            answer = lineup.answer(how, question)
-        else:
-            answer = await to_thread.run_sync(lineup.answer, how, question, limiter=self._limiter)
+        answer = lineup.answer(how, question)
+        self._show(lineup, how, question)
+        return answer
+
+    async def ask(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
+        """Answer a question in a thread; raises as `at_once`."""
+        lineup = self._ready()
+        answer = await to_thread.run_sync(lineup.answer, how, question, limiter=self._limiter)
+        self._show(lineup, how, question)
+        return answer
+
+    def _show(self, lineup: Lineup[Loaded], how: Callable[[Loaded, Asked], Answer], question: Asked) -> None:
+        """Ask the shadow, where it is its turn."""
         if lineup.shadow is not None and (shadowed := lineup.shadowed(question)) is not None:
             self._shadow.offer(partial(how, lineup.shadow, shadowed))
-        return answer
 
     async def check(self) -> None:
         """Refuse unless a question asked now would be answered.

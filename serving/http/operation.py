@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -95,7 +95,9 @@ async def asked(request: Request, model: type[Model], limit: int) -> Model:
         413 for a body beyond the limit (bytes), 415 for one that is not JSON, 422 for a field that is wrong.
     """
     require_type(request, (JSON,))
-    parts = [part async for part in body(request, limit)]
+    arriving, parts = Arriving(request, limit), []
+    while (part := await arriving.part()) is not None:  # `body` is a generator, which the loop has to look after
+        parts.append(part)
     try:
         return model.model_validate_json(b"".join(parts))
     except ValidationError as error:
@@ -116,34 +118,53 @@ def require_type(request: Request, accepted: tuple[str, ...]) -> None:
 
 
 async def body(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """Yield a body in parts, as it comes in.
+    """Yield a body in parts, as it comes in; raises as `Arriving.part`."""
+    arriving = Arriving(request, limit)
+    while (part := await arriving.part()) is not None:
+        yield part
+
+
+class Arriving:
+    """A body that comes in part by part.
 
     Raises
     ------
     Problem
-        413 when it is longer than the limit (bytes), 408 when its next part does not come in time, 400 when the
-        caller goes away before its end.
+        413 when its length is told, and beyond the limit (bytes).
     """
-    given = request.headers.get("content-length", "")
-    told = int(given) if given.isdecimal() else -1
-    if told > limit:
-        raise Problem(413, f"the body is larger than the {limit:,} bytes that this service takes")
-    length, parts, seconds = 0, request.stream(), request.app.state.limits.body_seconds
-    try:
-        while True:
-            async with asyncio.timeout(seconds):
-                part = await anext(parts, None)
-            if part is None:
-                return
-            length += len(part)
-            if length > limit:
-                raise Problem(413, f"the body is larger than the {limit:,} bytes that this service takes")
-            yield part
-            if length == told:
-                return  # what follows is the end: it need not be awaited
-    except TimeoutError as error:
-        raise Problem(
-            408, f"the body did not go on for {seconds:g} seconds", headers={"Connection": "close"}
-        ) from error
-    except ClientDisconnect as error:
-        raise Problem(400, "the body ended before its end") from error
+
+    def __init__(self, request: Request, limit: int):
+        given = request.headers.get("content-length", "")
+        self._told = int(given) if given.isdecimal() else -1
+        self._receive, self._seconds = request.receive, request.app.state.limits.body_seconds
+        self._limit, self._length, self._ended = limit, 0, False
+        self._require_small(self._told)
+
+    async def part(self) -> bytes | None:
+        """Return the next part; None after the last.
+
+        Raises
+        ------
+        Problem
+            413 when the body is longer than the limit, 408 when the part does not come in time, 400 when the caller
+            goes away before the end.
+        """
+        if self._ended:
+            return None
+        try:
+            async with asyncio.timeout(self._seconds):
+                message = await self._receive()
+        except TimeoutError as error:
+            detail = f"the body did not go on for {self._seconds:g} seconds"
+            raise Problem(408, detail, headers={"Connection": "close"}) from error
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the body ended before its end")
+        part = message.get("body", b"")
+        self._length += len(part)
+        self._require_small(self._length)
+        self._ended = not message.get("more_body", False) or self._length == self._told  # its end need not be awaited
+        return part
+
+    def _require_small(self, length: int) -> None:
+        if length > self._limit:
+            raise Problem(413, f"the body is larger than the {self._limit:,} bytes that this service takes")

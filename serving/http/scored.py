@@ -47,10 +47,15 @@ def scored(
 
     async def handler(request: Request) -> Response:
         service = request.app.state
-        service.line.require_room()
+        line, loading = service.line, service.loading
+        line.require_room()
         question = await operation.asked(request, asked, service.limits.body_bytes)
         try:
-            return operation.answered(await service.line.wait(service.loading.ask, how, question))
+            if loading.at_once(question):
+                answer = await line.pass_by(loading.answer, how, question)
+            else:
+                answer = await line.wait(loading.ask, how, question)
+            return operation.answered(answer)
         except UnknownLoan as error:
             raise problems.at(404, pointer.format(row=error.row), f"not in the online store: {error.hint}") from error
         except NoCase as error:
