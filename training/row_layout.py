@@ -11,7 +11,8 @@ from training.leaf_scores import LeafScores
 from training.package import ModelPackage
 from training.quantiser import Quantiser
 from training.row_model import RowModel
-from training.row_trees import BITS, UNSEEN, Floats, Ints, RowTrees, Singles
+from training.row_questions import BITS, UNSEEN, Floats, Ints, Singles
+from training.row_trees import RowTrees
 
 _HORIZON = "horizon_months"
 _VERIFIED_ROWS = 20

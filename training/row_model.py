@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,7 +20,8 @@ from training.card import Card
 from training.distribution import Distribution
 from training.link import chord_one, linked, linked_one
 from training.outlook import Outlook
-from training.row_trees import Floats, Ints, RowTrees
+from training.row_questions import Floats, Ints, Questions
+from training.row_trees import RowTrees
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,8 +30,7 @@ FILE = "rows.npz"
 _TREES, _SPREAD = "trees_", "spread_"
 
 
-@dataclass(frozen=True)
-class RowScore:
+class RowScore(NamedTuple):
     """A row's score with its exact contributions, in the score's own unit.
 
     Attributes
@@ -93,25 +93,26 @@ class RowModel:
         ArithmeticError
             When contributions and base do not add up to the score.
         """
-        leaves = self.trees.leaves(self.trees.view(numbers, texts))
-        contributions, raw = self.trees.explain(leaves)
+        leaves = self._questions.leaves(numbers, texts)  # of the trees, and then of those of the spread
+        own, others = leaves[: self._count], leaves[self._count :]
+        contributions, raw = self.trees.explain(own)
         score = self._linked(raw)
         contributions *= self._slope(raw, score)
         gap = abs(self._base + np.add.reduce(contributions) - score)
         if not gap <= 1e-9:
             raise ArithmeticError(f"contributions miss the score by {gap:.3g}")
-        return RowScore(score, self._base, contributions, self._outlook(raw, leaves, numbers, texts))
+        return RowScore(score, self._base, contributions, self._outlook(raw, own, others))
 
     def reasons(self, numbers: Floats, texts: Mapping[int, str], count: int) -> tuple[NDArray[np.intp], Floats, float]:
         """Return the inputs that move a row's score most, shape (count,), how much, and the score."""
-        contributions, raw = self.trees.explain(self.trees.leaves(self.trees.view(numbers, texts)))
+        contributions, raw = self.trees.explain(self.trees.questions.leaves(numbers, texts))
         score = self._linked(raw)
         places = (-np.abs(contributions)).argsort(kind="stable")[:count]
         return places, contributions.take(places) * self._slope(raw, score), score
 
     def score(self, numbers: Floats, texts: Mapping[int, str]) -> float:
         """Return the score of `explain` alone."""
-        return self._linked(self.trees.score(self.trees.leaves(self.trees.view(numbers, texts))))
+        return self._linked(self.trees.score(self.trees.questions.leaves(numbers, texts)))
 
     def scores(self, frame: "pl.DataFrame", threads: int = 1) -> Floats:
         """Return the scores of a few rows, shape (n,); see `ModelPackage.scores`."""
@@ -161,14 +162,22 @@ class RowModel:
         """Return what a unit of a contribution to the raw score is in the score's own."""
         return chord_one(self.card.link, raw - self.base, score, self._base, self._average)
 
-    def _outlook(self, raw: float, leaves: Ints, numbers: Floats, texts: Mapping[int, str]) -> Outlook | None:
+    def _outlook(self, raw: float, leaves: Ints, of_spread: Ints) -> Outlook | None:
         """Return the scores at every horizon, of which the last has the raw score given, and how sure they are."""
         if self.spread is None or self._distribution is None:
             return None
         over = self.trees.over(leaves, raw) if self.card.curve else np.array([raw])
         curve = linked(self.card.link, over, self.average)
-        spread = self.spread.score(self.spread.leaves(self.spread.view(numbers, texts)))
-        return self._distribution.outlook(curve[None], np.array([spread]))
+        return self._distribution.outlook_of_one(curve, self.spread.score(of_spread))
+
+    @cached_property
+    def _questions(self) -> Questions:
+        own = self.trees.questions
+        return own.and_then(self.spread.questions) if self.spread else own
+
+    @cached_property
+    def _count(self) -> int:
+        return len(self.trees.first_leaf)
 
     @cached_property
     def _categories(self) -> list[int]:

@@ -1,8 +1,7 @@
 """The trees of a model laid out for one row at a time: no CatBoost, no table library, nothing compiled.
 
-A tree asks all its questions of every row, so a row's answers to all trees are one comparison, and the
-numbers of its leaves are those answers as bits. Tables and order of addition are those of `LeafShap`: few
-rows or one, the bits of score and contributions are the same.
+Tables and order of addition are those of `LeafShap`: few rows or one, the bits of score and contributions
+are the same.
 """
 
 from collections.abc import Mapping
@@ -13,29 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.intp]
-
-UNSEEN = "a category that training never saw"
-"""Stands for all of them: their answers are the same."""
-BITS = 8
-"""A tree's splits are filled up to a multiple of this."""
+from training.row_questions import Floats, Ints, Questions, Singles
 
 
 @dataclass(frozen=True, eq=False)
 class RowTrees:
     """One model's trees.
 
-    What a split looks at is a place in a row's view: first the inputs, then what the categories' questions
-    are answered by. A text that CatBoost's 32-bit hash takes for a category of training counts as unseen here.
-
     Attributes
     ----------
     features : int
         Number of inputs.
     places, borders : ndarray, shape (trees * bits,)
-        What each split looks at and must exceed for a yes; trees are filled up with splits that nothing exceeds.
+        As in `Questions`, tree after tree.
     first_leaf : ndarray of int, shape (trees,)
     table : ndarray, shape (leaves, 1 + width)
     columns : ndarray of int, shape (trees, 1 + width)
@@ -47,7 +36,7 @@ class RowTrees:
     kept, answers : ndarray, shape (m,) and (m, k)
         The bits of their leaves that do not answer for it, and what the others are for each value.
     levels : dict of int to dict of str to ndarray
-        For each category by its place among the inputs: what its questions are answered by, text by text.
+        As in `Questions`.
     """
 
     features: int
@@ -62,22 +51,11 @@ class RowTrees:
     answers: Ints
     levels: Mapping[int, Mapping[str, Singles]]
 
-    def view(self, numbers: Floats, texts: Mapping[int, str]) -> Singles:
-        """Return what a row's splits look at.
-
-        Parameters
-        ----------
-        numbers : ndarray, shape (features,)
-            NaN where unknown; what stands at a category's place is not looked at.
-        texts : dict of int to str
-            The categories by their place.
-        """
-        answers = [known.get(texts[place], known[UNSEEN]) for place, known in self.levels.items()]
-        return np.concatenate((numbers, *answers), dtype=np.float32, casting="unsafe")
-
-    def leaves(self, view: Singles) -> Ints:
-        """Return the leaf of each tree, numbered within the tree."""
-        return np.packbits(view.take(self.places) > self.borders, bitorder="little").view(self._leaf_type)
+    @cached_property
+    def questions(self) -> Questions:
+        """What the trees ask, and how their leaves are found."""
+        trees = len(self.first_leaf)
+        return Questions(self.features, self.places.reshape(trees, -1), self.borders.reshape(trees, -1), self.levels)
 
     def score(self, leaves: Ints) -> float:
         """Return the raw score."""
@@ -132,10 +110,6 @@ class RowTrees:
     @cached_property
     def _moved_first(self) -> Ints:
         return self.first_leaf[self.moved, None]
-
-    @cached_property
-    def _leaf_type(self) -> np.dtype[Any]:
-        return np.dtype(f"<u{len(self.places) // len(self.first_leaf) // BITS}")
 
 
 _PLAIN = [name for name in RowTrees.__annotations__ if name != "levels"]

@@ -59,10 +59,10 @@ def measure(package: ModelPackage, progress: Progress) -> dict[str, float]:
 
     def ours() -> None:
         for numbers, texts in given[: len(pools)]:
-            trees.explain(trees.leaves(trees.view(numbers, texts)))
+            trees.explain(trees.questions.leaves(numbers, texts))
 
     for pool, (numbers, texts) in zip(pools, given, strict=False):
-        found, _ = trees.explain(trees.leaves(trees.view(numbers, texts)))
+        found, _ = trees.explain(trees.questions.leaves(numbers, texts))
         _require_equal(found, np.asarray(explainer.shap_values(pool))[0])
     one = ratio(theirs, ours)
     return {

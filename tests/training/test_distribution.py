@@ -91,3 +91,17 @@ def test_margins_are_those_of_mapie():
     _, intervals = mapie.predict_interval(inputs[new], symmetric_correction=False)
     ours = quantiles[1].predict(inputs[new]) + margin(target[calibrate] - quantiles[1].predict(inputs[calibrate]))
     np.testing.assert_allclose(ours, intervals[:, 1, 0], rtol=1e-12)
+
+
+@given(
+    spread=st.floats(-2, 50),
+    curve=arrays(np.float64, 3, elements=st.floats(0, 1)).map(np.sort),
+    margins=arrays(np.float64, 3, elements=st.floats(-1, 20)),
+)
+def test_the_outlook_of_one_loan_is_that_of_many_to_the_bit(spread, curve, margins):
+    known = Distribution(HORIZONS, SCALES, margins, np.array([0.5, 2.0]), np.ones((3, 4)))
+    many = known.outlook(np.stack([curve, curve[::-1]]), np.array([spread, 1.0]))
+    one = known.outlook_of_one(curve, spread)
+    assert one.horizons == many.horizons
+    for side in ("curve", "lower", "upper", "shape"):
+        assert np.array_equal(getattr(one, side), getattr(many, side)[:1])

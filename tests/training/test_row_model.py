@@ -35,7 +35,7 @@ def test_any_model_gives_one_row_the_bits_of_many(name: str) -> None:
         values = frame.row(row)
         texts = {place: value for place, value in enumerate(values) if isinstance(value, str)}
         numbers = np.array([np.nan if value is None or isinstance(value, str) else value for value in values])
-        leaves = trees.leaves(trees.view(numbers, texts))
+        leaves = trees.questions.leaves(numbers, texts)
         contributions, raw = trees.explain(leaves)
         assert (contributions == phi[row]).all() and raw == scores[row] == trees.score(leaves)
         assert np.abs(trees.over(leaves, raw) - expected[row]).max() < 1e-12
