@@ -7,7 +7,7 @@ the same features of the moment, the same words for what is stale or unknown.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ from features.repository import MAX_AGE, ON_DEMAND
 from features.services import LINKS, NOBODY
 
 
-@dataclass(frozen=True)
-class OnlineRow:
+class OnlineRow(NamedTuple):
     """What the online store answered about one row.
 
     Attributes

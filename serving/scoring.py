@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,7 @@ CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 """What part a version plays: it answers, it answers for a share of the loans, it is journalled and not answered."""
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """A score and what it rests on.
 
     ``base_effect`` and the effects of *all* inputs add up to the score in the reader's unit; the
@@ -49,8 +48,7 @@ class Decision:
     stale: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """A row of model inputs and what it rests on.
 
     Attributes
@@ -154,8 +152,8 @@ class Scorer:
             **context,
         }
         effects = scored.contributions * unit
-        places = np.argsort(-np.abs(effects), kind="stable")[:REASONS].tolist()
-        reasons = [self._reason(place, values[place], effects[place].item()) for place in places]
+        places = (-np.abs(effects)).argsort(kind="stable")[:REASONS].tolist()
+        reasons = [self._reason(place, values[place], effects.item(place)) for place in places]
         return Decision(
             decision_id=self.journal.append(record),
             score=scored.score,
