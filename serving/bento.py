@@ -4,6 +4,7 @@ A Bento holds the code of the floors it needs, the lock, and one model package u
 reads features and writes its journal in the ``RECOUP_HOME`` of where it runs.
 """
 
+import compileall
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING, TypeVar
 
 from features import home as homes
@@ -54,7 +56,7 @@ def build(home: Home, registered: "Registered") -> str:
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
         _stage(context, registered)
-        bentoml.bentos.build(
+        built = bentoml.bentos.build(
             service=service,
             version=version,
             build_ctx=str(context),
@@ -62,6 +64,8 @@ def build(home: Home, registered: "Registered") -> str:
             labels={"model": registered.label.replace("/", "-"), "run": registered.run_id},
             python={"requirements_txt": "./requirements.lock", "lock_packages": False},
         )
+    # a worker that compiles its code as it starts is ready a second later; a hash, since a copy has other dates
+    compileall.compile_dir(built.path, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     return tag
 
 
