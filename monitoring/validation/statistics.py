@@ -35,6 +35,39 @@ def intervals(statistic: Statistic, cluster: np.ndarray, level: float = 0.95) ->
 
     Draws in which a figure is no number do not count for it.
     """
+    low, high = np.nanquantile(_drawn(statistic, cluster), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def simultaneous(statistic: Statistic, cluster: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Return intervals that hold all of several positive ratios at once, so that looking at many raises no alarms.
+
+    The logarithms' bootstrap errors are widened by one factor, the quantile of the largest standardised one
+    (sup-t bands; Montiel Olea and Plagborg-Møller 2019, doi:10.1002/jae.2656).
+
+    Parameters
+    ----------
+    statistic : callable
+        Of the numbers of the rows that were drawn; returns ratios, shape (k,).
+    cluster : ndarray, shape (n,)
+        Who each row is about.
+    level : float
+
+    Raises
+    ------
+    ValueError
+        When no draw gives a figure.
+    """
+    drawn = _drawn(statistic, cluster)
+    logs = np.log(drawn, out=np.full_like(drawn, np.nan), where=drawn > 0)
+    middle = np.log(statistic(np.arange(len(cluster))))
+    error = np.maximum(np.nanstd(logs, axis=0), 1e-12)
+    reach = np.nanquantile(np.nanmax(np.abs(logs - np.nanmean(logs, axis=0)) / error, axis=1), level) * error
+    return np.exp(middle - reach), np.exp(middle + reach)
+
+
+def _drawn(statistic: Statistic, cluster: np.ndarray) -> np.ndarray:
+    """Return figures of rows drawn by cluster, shape (draws, k) or (draws,)."""
     rng = np.random.default_rng(SEED)
     order = np.argsort(cluster, kind="stable")
     _, first, size = np.unique(cluster[order], return_index=True, return_counts=True)
@@ -47,8 +80,7 @@ def intervals(statistic: Statistic, cluster: np.ndarray, level: float = 0.95) ->
     figures = np.array(found, dtype=np.float64)
     if np.isnan(figures).all(axis=0).any():
         raise ValueError("no draw of the rows gives a figure")
-    low, high = np.nanquantile(figures, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+    return figures
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -2,19 +2,21 @@
 
 Purpose: a score that decides whom to press and what to offer must not misjudge a group of people.
 
-Mechanism: by group of each attribute where it is known: foretold over realised, beside that of all, with a
-bootstrap interval by debtor; order within the group; and the share of the group among the fifth of scores
-ranked highest, over that of the group treated most (the four-fifths rule). Then what mitigation costs: scores
+Mechanism: by group of each attribute where it is known: foretold over realised, beside that of all, with
+bootstrap intervals by debtor that hold all groups at once; order within the group; and the share of the group
+among the fifth of scores ranked highest, over that of the group treated most (the four-fifths rule). Groups too
+small to judge alone are judged together, by name, until they are enough. Then what mitigation costs: scores
 brought to each group's own level, and equal shares of every group in the top fifth, against what is lost in
 order and in money.
 
 Signs of high risk: a group's level off by a quarter or more beyond chance.
 
-Strengths: with intervals, so that small groups do not cry wolf, and with the price of doing something.
+Strengths: with intervals, so that neither small groups nor many of them cry wolf, and with the price of doing
+something.
 
-Limitations: only attributes on file; equal levels, equal order and equal shares cannot all hold at once where
-outcomes differ (Kleinberg, Mullainathan and Raghavan 2016, arXiv:1609.05807): the level is judged, the rest is
-shown. Sex is no input of either model.
+Limitations: only attributes on file; what is wrong with one small group may hide in those judged with it; equal
+levels, equal order and equal shares cannot all hold at once where outcomes differ (Kleinberg, Mullainathan and
+Raghavan 2016, arXiv:1609.05807): the level is judged, the rest is shown. Sex is no input of either model.
 """
 
 from typing import Any
@@ -25,26 +27,28 @@ import polars as pl
 from monitoring.validation import drawing, slices
 from monitoring.validation.evidence import Evidence
 from monitoring.validation.result import Plot, Result, Table, below, not_applicable
-from monitoring.validation.statistics import intervals, off_level
+from monitoring.validation.statistics import off_level, simultaneous
 
 OFF_AMBER, OFF_RED = 0.10, 0.30
-"""How far the nearest end of a group's 95 % interval may lie from all people's level (absolute logarithm)."""
+"""How far the nearest end of a group's interval may lie from all people's level (absolute logarithm)."""
 FOUR_FIFTHS = 0.80
 """Of the group treated most; shown, since what being treated more means differs from use to use."""
 _TOP = 0.2
+Groups = dict[str, np.ndarray]
 
 
 def run(evidence: Evidence) -> Result:
     """Judge the level of every group, and price its mitigation."""
-    known = [name for name in evidence.people.columns if slices.parts(evidence.people[name])]
-    unknown = [name for name in evidence.people.columns if name not in known]
-    silence = f"Unknown in this book, and so not tested: {', '.join(unknown)}." if unknown else ""
+    found = {name: groups(evidence.people[name]) for name in evidence.people.columns}
+    known = {name: parted for name, parted in found.items() if len(parted) > 1}
+    unknown = [name for name in found if name not in known]
+    silence = f"Not known, or of too few people to compare, and so not tested: {', '.join(unknown)}." if unknown else ""
     if not known:
         return not_applicable(silence)
-    rows = [row for name in known for row in _judged(evidence, name)]
+    rows = _judged(evidence, known)
     off = {row[0]: off_level(row[3], row[4]) for row in rows}
     gravest = max(off, key=lambda name: off[name])
-    costs: list[list[Any]] = [[name, *_mitigation(evidence, evidence.people[name])] for name in known]
+    costs: list[list[Any]] = [[name, *_mitigation(evidence, parted)] for name, parted in known.items()]
     wrong = [name for name, distance in off.items() if distance > OFF_AMBER]
     return Result(
         below(off[gravest], OFF_AMBER, OFF_RED),
@@ -54,9 +58,10 @@ def run(evidence: Evidence) -> Result:
          "unknown_attributes": len(unknown)},
         f"Have a person review decisions about {', '.join(wrong) or 'these groups'}. {silence}".rstrip(),
         tables=[
-            Table("By group: rows, its level over all people's with the 95 % interval (above 1 the model expects too "
-                  "much of the group), order within it, and its share among the top fifth of scores over that of the "
-                  f"group with the largest ({FOUR_FIFTHS:.0%} is the four-fifths rule).",
+            Table("By group: rows, its level over all people's with the 95 % interval for all groups at once (above 1 "
+                  "the model expects too much of the group), order within it, and its share among the top fifth of "
+                  f"scores over that of the group with the largest ({FOUR_FIFTHS:.0%} is the four-fifths rule). Groups "
+                  f"of fewer than {slices.FEWEST} rows stand together in one line.",
                   ["group", "rows", "level", "lower", "upper", evidence.order_metric, "share in the top fifth"], rows),
             Table("What mitigation costs: the order lost when every group is brought to its own level, and what the "
                   "top fifth brings when every group has its equal share of it, over what it brings now.",
@@ -67,30 +72,63 @@ def run(evidence: Evidence) -> Result:
     )  # fmt: skip
 
 
-def _judged(evidence: Evidence, name: str) -> list[list[Any]]:
-    """Return a row of figures for every group of an attribute."""
-    realised, scores, weight = evidence.realised, evidence.scores, evidence.weight
-    groups = slices.parts(evidence.people[name])
-    code = np.full(len(scores), len(groups))
-    for place, mask in enumerate(groups.values()):
-        code[mask] = place
-    foretold, came = scores * weight, realised * weight
+def groups(labels: pl.Series) -> Groups:
+    """Return the rows (mask) of each group; small ones are put together in the order of their names.
+
+    Examples
+    --------
+    >>> labels = pl.Series(["north"] * 70 + ["east"] * 40 + ["west"] * 30 + ["south"] * 5 + [None])
+    >>> {name: int(rows.sum()) for name, rows in groups(labels).items()}
+    {'north': 70, 'east, south, west': 75}
+    """
+    found = slices.parts(labels)
+    rows = dict(labels.drop_nulls().value_counts().iter_rows())
+    together: list[list[str]] = [[]]
+    for label in sorted(rows.keys() - found.keys()):
+        together[-1].append(label)
+        if sum(rows[one] for one in together[-1]) >= slices.FEWEST:
+            together.append([])
+    left_over = together.pop()  # too few to stand alone: they go with those before them
+    if together:
+        together[-1] += left_over
+    return found | {", ".join(part): labels.is_in(part).fill_null(False).to_numpy() for part in together}
+
+
+def _judged(evidence: Evidence, known: dict[str, Groups]) -> list[list[Any]]:
+    """Return a row of figures for every group of every attribute."""
+    realised, scores = evidence.realised, evidence.scores
+    foretold, came = scores * evidence.weight, realised * evidence.weight
+    codes = [(_code(parted), len(parted)) for parted in known.values()]
 
     def levels(rows: np.ndarray) -> np.ndarray:
-        """Of each group over that of all people; the last is of those whose group is not known."""
-        told, got = (np.bincount(code[rows], values[rows], len(groups) + 1) for values in (foretold, came))
+        """Of each group over that of all people; the last of an attribute, whose group is not known, is left out."""
+        told, got = (
+            np.concatenate([np.bincount(code[rows], values[rows], count + 1)[:-1] for code, count in codes])
+            for values in (foretold, came)
+        )
         ratio = np.divide(told, got, out=np.full(len(told), np.nan), where=got > 0)
-        return (ratio * got.sum() / told.sum())[:-1]
+        return ratio * came[rows].sum() / foretold[rows].sum()
 
     middle = levels(np.arange(len(scores)))
-    low, high = intervals(levels, evidence.cluster)
+    low, high = simultaneous(levels, evidence.cluster)
     top = _top(scores)
-    shares = [top[mask].mean() for mask in groups.values()]
-    return [
-        [f"{name} {group}", int(mask.sum()), float(middle[place]), float(low[place]), float(high[place]),
-         evidence.order(realised[mask], scores[mask]), float(shares[place] / max(*shares, 1e-12))]
-        for place, (group, mask) in enumerate(groups.items())
-    ]  # fmt: skip
+    found: list[list[Any]] = []
+    for name, parted in known.items():
+        most = max(max(top[mask].mean() for mask in parted.values()), 1e-12)
+        for group, mask in parted.items():
+            place = len(found)
+            order = evidence.order(realised[mask], scores[mask])
+            found.append([f"{name} {group}", int(mask.sum()), float(middle[place]), float(low[place]),
+                          float(high[place]), order, float(top[mask].mean() / most)])  # fmt: skip
+    return found
+
+
+def _code(parted: Groups) -> np.ndarray:
+    """Return the place of each row's group, shape (n,); one more for those of none."""
+    code = np.full(len(next(iter(parted.values()))), len(parted))
+    for place, mask in enumerate(parted.values()):
+        code[mask] = place
+    return code
 
 
 def _top(scores: np.ndarray, share: float = _TOP) -> np.ndarray:
@@ -100,12 +138,12 @@ def _top(scores: np.ndarray, share: float = _TOP) -> np.ndarray:
     return chosen
 
 
-def _mitigation(evidence: Evidence, labels: pl.Series) -> tuple[float, float]:
+def _mitigation(evidence: Evidence, parted: Groups) -> tuple[float, float]:
     realised, scores, weight = evidence.realised, evidence.scores, evidence.weight
     whole = evidence.level(realised, scores, weight)
     levelled, equal = scores.copy(), np.zeros(len(scores), bool)
     rest = np.ones(len(scores), bool)
-    for rows in slices.parts(labels).values():
+    for rows in parted.values():
         level = evidence.level(realised[rows], scores[rows], weight[rows])
         if np.isfinite(level):
             levelled[rows] = np.clip(scores[rows] * whole / level, 0, 1)
