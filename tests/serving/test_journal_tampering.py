@@ -59,15 +59,14 @@ def test_a_file_that_is_removed_or_added_is_found(written):
     assert verify(home, head).faults == []
 
 
-@pytest.mark.parametrize("how", ["remove", "change", "rename"])
+@pytest.mark.parametrize("how", ["remove", "change", "move"])
+@pytest.mark.parametrize("written", ["postgres"], indirect=True)
 def test_a_row_of_the_database_that_is_changed_is_found(written, how):
     home, journal, _ = written
-    if not isinstance(journal, Rows):
-        pytest.skip("files have no rows")
     statement = {
         "remove": "DELETE FROM journal.lines WHERE file = %s AND start = %s",
         "change": "UPDATE journal.lines SET line = overlay(line PLACING '9' FROM 150) WHERE file = %s AND start = %s",
-        "rename": "UPDATE journal.lines SET start = start + 1 WHERE file = %s AND start = %s",
+        "move": "UPDATE journal.lines SET start = start + 1 WHERE file = %s AND start = %s",
     }[how]
     name, row = journal.names()[-1], 2
     start = sum(map(len, journal.lines(name)[: row - 1]))
