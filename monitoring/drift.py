@@ -144,8 +144,11 @@ class Baseline:
             Milliseconds for a chunk, once the first of about its size has been compared.
         """
         rows = min(chunk.height, self.reference.height // _FEWEST_BLOCKS)
+        if chunk.height < self.fewest:
+            return Comparison([], untested=f"too few rows: {chunk.height}, {self.fewest} needed")
         if rows < self.fewest:
-            return Comparison([], untested=f"too few rows: {rows}, {self.fewest} needed")
+            needed = self.fewest * _FEWEST_BLOCKS
+            return Comparison([], untested=f"too few reference rows: {self.reference.height}, {needed} needed")
         if rows < chunk.height:
             chunk = chunk.sample(rows, seed=0)
         null = self._null(rows)

@@ -94,6 +94,8 @@ def test_too_few_rows_are_said_and_not_tested(usual):
     for height in (0, 19):
         found = usual.compare(usual.reference[:height])
         assert found.untested == f"too few rows: {height}, 20 needed" and not found.findings
+    young = baseline(usual.reference[:399]).compare(usual.reference)
+    assert young.untested == "too few reference rows: 399, 400 needed" and not young.findings
 
 
 def test_a_column_that_is_not_known_says_so_and_its_absence_is_found(usual):
