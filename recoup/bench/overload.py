@@ -13,7 +13,7 @@ from recoup.bench import load
 from recoup.bench.load import Load, Side
 
 _TIMES, _SECONDS = 2.0, 4.0
-_CONNECTIONS = 400
+_CONNECTIONS = 600
 _TICK_S, _PATIENCE_S = 0.001, 10.0
 _SHED = (429, 503)
 
