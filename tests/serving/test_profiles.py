@@ -20,6 +20,7 @@ from serving.journal.verification import verify
 from serving.replay import rebuild
 from tests import servers
 from tests.features.small_world import digest
+from tests.serving.journals import kept_in
 from training import aliases, registry
 from training.aliases import Named
 from training.train import train
@@ -37,7 +38,7 @@ def profile(request, worked, tmp_path_factory) -> Iterator[Home]:
         return
     home = Home(tmp_path_factory.mktemp("server") / "home")
     shutil.copytree(worked.lake, home.lake)
-    with servers.server_profile():
+    with kept_in("postgres"):
         train("recovery", home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=3)
         FeatureDoor(home).materialize(UNTIL)
         yield home
@@ -92,7 +93,7 @@ def test_a_restored_home_gives_the_same_scores_and_replays(profile, priced, tmp_
     try:
         if url:
             with connected(url) as database:
-                database.execute("DROP SCHEMA feast, marts, mlflow, optuna CASCADE")
+                database.execute("DROP SCHEMA feast, marts, mlflow, optuna, journal CASCADE")
             subprocess.run(["pg_restore", f"--dbname={url}", dump], check=True)
         restore(profile, tmp_path / "home.tar")
         FeatureDoor(profile).materialize(UNTIL)
