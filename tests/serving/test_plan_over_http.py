@@ -23,7 +23,7 @@ DAY = "2026-01-01"
 DESK = {
     "pools": {name: {"channel": name, "unit": "seats", "units": 2, "each": 3, "hours": [15, 16, 17]}
               for name in CHANNELS},
-    "agencies": {"agency_1": {"commission": 0.2, "term_days": 120, "most": 40},
+    "agencies": {"agency_1": {"commission": 0.2, "term_days": 120, "least": 5, "most": 40},
                  "agency_3": {"commission": 0.1, "term_days": 3_650, "least": 5, "most": 10}},
     "court": {"filings": 2},
 }  # fmt: skip
