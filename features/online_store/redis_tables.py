@@ -151,7 +151,7 @@ class _Sight:
             for view, (*packed, mark) in zip(known, pipe.execute(), strict=True):
                 if mark is None:
                     raise RecoupError(f"the online store has lost its {view}: run `recoup materialize`")
-                found[view] = packed
+                found[view] = [row or None for row in packed]  # who asks for no key finds the mark
         return {view: found.get(view, [None] * len(keys)) for view, keys in asked.items()}
 
     def _name(self, view: str) -> str:

@@ -135,6 +135,7 @@ def test_rows_and_standing_are_read_as_written(tables):
     assert ask(tables, "asset", "L2") == [b"two"]
     assert ask(tables, "asset", "L2", "nobody", "é'\"") == [b"two", None, b"\x00\xff"]
     assert ask(tables, "contact", "L2") == [None]
+    assert ask(tables, "asset", "") == [None]
     with tables.reading() as sight:
         assert sight.plan == {"asset": Standing(LAYOUT, NOW)}
     with tables.writing() as change:
