@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from features.errors import RecoupError
 from features.lake import Lake
+from features.store import FeatureDoor
 from recoup.client import Dispatch, Pricing, Refused
 from serving import bento, server
 from serving.access.keys import KeyRing
@@ -21,6 +22,7 @@ from serving.journal import Journal
 from serving.scoring import replay
 from tests.serving.described import described_client
 from tests.serving.fuzzed import assert_as_described
+from tests.serving.journals import kept_in
 from training import registry
 
 KEY = "a key for the tests' services"
@@ -32,18 +34,42 @@ ROUTES = {
 SCOPES = {"recovery": "price", "contact": "dispatch"}
 
 
-@pytest.fixture(scope="module", params=list(ROUTES))
-def served(request, worked):
+@pytest.fixture(scope="module", params=[("recovery", "embedded"), ("contact", "embedded"), ("recovery", "server")])
+def asked(request):
+    """Which model is served, and on which profile."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def registered(asked, worked):
+    return registry.load(worked, asked[0])
+
+
+@pytest.fixture(scope="module")
+def own(asked, registered, worked, another_home):
+    """The service's home: on the server profile with rows in Redis, and marts and journal in PostgreSQL."""
+    if asked[1] == "embedded":
+        yield worked
+        return
+    home = another_home()
+    with kept_in("postgres"):
+        FeatureDoor(home).refresh()
+        FeatureDoor(home).materialize(datetime.fromisoformat(MOMENT))
+        yield home
+
+
+@pytest.fixture(scope="module")
+def served(asked, registered, own):
     """One service: its model's name, and a client that has the key and checks answers against the description."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECOUP_API_KEY", KEY)
         patch.setenv("RECOUP_MAX_BODY_BYTES", "20000")
-        tag = bento.build(worked, registry.load(worked, request.param))
+        tag = bento.build(own, registered)
         with (
-            server.running(worked, tag, server.free_port()) as url,
+            server.running(own, tag, server.free_port()) as url,
             described_client(url, KEY) as client,
         ):
-            yield request.param, client
+            yield asked[0], client
 
 
 def answers(name, client):
@@ -90,12 +116,12 @@ def test_a_price_comes_with_its_curve_and_intervals(served):
         assert ultimate == [loan[f"recovery_rate{side}"] for side in ("", "_lower", "_upper")]
 
 
-def test_a_decision_is_journalled_and_replays_to_the_same_bits(served, worked):
+def test_a_decision_is_journalled_and_replays_to_the_same_bits(served, own, registered):
     name, client = served
     for answer in answers(name, client):
-        record = Journal(worked).find(answer["decision_id"])
+        record = Journal(own).find(answer["decision_id"])
         assert record["subject"] == answer["loan_id"] and record["model_version"] == answer["model_version"]
-        again = replay(record, registry.load(worked, name).package)
+        again = replay(record, registered.package)
         assert again.same_score and again.same_contributions
         assert again.score == answer["recovery_rate" if name == "recovery" else "chance"]
         if name == "recovery":
@@ -125,10 +151,10 @@ def test_nothing_but_health_answers_without_a_key(served):
         assert httpx.get(f"{client.base_url}{path}").status_code == 200
 
 
-def test_a_key_made_while_serving_opens_its_scope_until_it_is_revoked(served, worked):
+def test_a_key_made_while_serving_opens_its_scope_until_it_is_revoked(served, own):
     name, client = served
     route, body = ROUTES[name]
-    ring = KeyRing(worked)
+    ring = KeyRing(own)
     (made, shown), (_, other) = ring.make([SCOPES[name]], None), ring.make(["explain"], None)
 
     def status(key):
@@ -222,21 +248,20 @@ def test_no_question_breaks_the_service_or_is_answered_otherwise_than_described(
     assert_as_described(str(client.base_url).rstrip("/"), KEY, 10)
 
 
-def test_a_bento_is_built_once_per_model_version(served, worked):
-    name, _ = served
-    tag = bento.build(worked, registry.load(worked, name))
-    assert registry.load(worked, name).package.fingerprint in tag
-    label = json.loads((bento.path(worked, tag) / "src" / "model" / "label.json").read_text())
-    assert label == registry.load(worked, name).label
+def test_a_bento_is_built_once_per_model_version(own, registered):
+    tag = bento.build(own, registered)
+    assert registered.package.fingerprint in tag
+    label = json.loads((bento.path(own, tag) / "src" / "model" / "label.json").read_text())
+    assert label == registered.label
 
 
-def test_every_answered_decision_is_in_the_journal(served, worked):
+def test_every_answered_decision_is_in_the_journal(served, own):
     name, client = served
     given = [answer["decision_id"] for _ in range(5) for answer in answers(name, client)]
-    for log in worked.journal.glob("*.jsonl"):
+    for log in own.journal.glob("*.jsonl"):
         for line in log.read_text().splitlines():
             json.loads(line)
-    assert all(Journal(worked).find(decision) for decision in given)
+    assert all(Journal(own).find(decision) for decision in given)
 
 
 def test_a_service_is_loaded_by_bentoml_without_what_only_its_workers_need():
@@ -262,7 +287,7 @@ def test_serving_without_any_key_is_refused(home, monkeypatch):
         server.start(home, "recoup_pricing:none", server.free_port(), home.reports / "x.log")
 
 
-def test_the_next_contact_is_lawful_and_explained(served, worked):
+def test_the_next_contact_is_lawful_and_explained(served, own, registered):
     name, client = served
     if name != "contact":
         assert client.post("/next_contact", json={}).status_code == 404
@@ -275,10 +300,10 @@ def test_the_next_contact_is_lawful_and_explained(served, worked):
     assert all(8 <= slot["local_hour"] < 21 for slot in slots)
     assert [slot["net_value"] for slot in slots] == sorted((slot["net_value"] for slot in slots), reverse=True)
     for slot in slots:
-        record = Journal(worked).find(slot["decision_id"])
-        assert replay(record, registry.load(worked, name).package).score == slot["chance"]
+        record = Journal(own).find(slot["decision_id"])
+        assert replay(record, registered.package).score == slot["chance"]
     assert all(entry["clause"] for entry in refused)
-    loans = Lake(worked).scan("loans").filter(pl.col("status") == "charged_off").collect()
+    loans = Lake(own).scan("loans").filter(pl.col("status") == "charged_off").collect()
     last = loans.sort("default_on").row(-1, named=True)
     before = last["default_on"] - timedelta(days=60)
     early = client.post("/next_contact", json={"loan_id": last["loan_id"], "moment": f"{before}T00:00:00Z"})
