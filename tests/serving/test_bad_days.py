@@ -161,6 +161,25 @@ def test_a_mart_is_lost_and_materialized_anew(served):
         FeatureDoor(served.home).materialize(UNTIL)
 
 
+def test_a_bit_of_a_row_flips(served):
+    def put(row):
+        with sqlite3.connect(store) as database:
+            database.execute("UPDATE view_asset SET row = ? WHERE key = ?", (row, LOANS[0]))
+        database.close()
+
+    store = served.home.feast / "packed.db"
+    with sqlite3.connect(store) as database:
+        (sound,) = database.execute("SELECT row FROM view_asset WHERE key = ?", LOANS[:1]).fetchone()
+    database.close()
+    with served.bad_day() as load:
+        put(sound[:40] + bytes([sound[40] ^ 1]) + sound[41:])
+        refused = served.ask(LOANS[:1])
+        assert refused.status_code == 503 and "damaged" in refused.json()["detail"]
+        load.wait_until(lambda entry: entry[2] == 503 and entry[1] == LOANS[0])
+        put(sound)
+        load.wait_until(lambda entry: entry[2] == 200 and entry[1] == LOANS[0])
+
+
 def test_the_disk_is_full(served):
     def fill(limit):
         for worker in served.workers():
