@@ -129,7 +129,8 @@ def _loans(door: FeatureDoor, source: str, since: datetime, until: datetime) -> 
         horizon_months_asked=seconds / _MONTH,
         entity="loan_id",
     )
-    return valued.with_columns(owed=pl.col("balance") - pl.col("before")).filter(pl.col("owed") > 0)
+    valued = valued.with_columns(owed=pl.col("balance") - pl.col("before"))
+    return valued.filter(pl.col("owed") > 0, pl.col("horizon_months_asked") > 0)
 
 
 def _attempts(door: FeatureDoor, source: str, since: datetime, until: datetime) -> pl.DataFrame:

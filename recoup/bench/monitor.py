@@ -17,7 +17,7 @@ from training.job import Progress
 
 _WORLDS = 4
 _LOANS = 1_500
-_YEAR_LOANS = 2_000
+_YEAR_LOANS = 1_500
 _YEARS = 2
 
 

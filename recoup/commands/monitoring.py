@@ -85,7 +85,7 @@ def loop(
 
 
 @app.command()
-def year(out: Out, loans: int = 2_000, seed: Seed = 7) -> None:
+def year(out: Out, loans: int = 1_500, seed: Seed = 7) -> None:
     """Simulate a year with a downturn in month 6, and say what the loop was worth."""
     from monitoring.loop import page
     from monitoring.loop import year as simulated
