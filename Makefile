@@ -33,7 +33,7 @@ serve: $(READY)
 	$(BIN)/recoup serve
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/recoup lab
 
 docs: $(READY)
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --jobs 2 --quiet docs site

@@ -11,7 +11,7 @@ from serving import letters
 from serving.journal import Journal
 from serving.pricing.answers import Pricing
 from serving.schemas import PricedLoan, PriceRequest
-from training import registry
+from training import drawing, registry
 from training.package import ModelPackage
 from training.registry import Registered
 
@@ -95,28 +95,26 @@ def _decided(home: Home, loan_id: str, moment: datetime | None) -> tuple[Registe
 
 def waterfall(record: dict[str, Any], package: ModelPackage, path: Path) -> Path:
     """Plot a journalled decision's contributions from base to score, in the reader's unit."""
-    import matplotlib
-
-    matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     import shap
 
     path.parent.mkdir(parents=True, exist_ok=True)
     unit = record["unit"]
-    shap.plots.waterfall(
-        shap.Explanation(
-            values=np.array(record["contributions"]) * unit,
-            base_values=record["base"] * unit,
-            data=np.array([_shown(record["features"][name]) for name in package.names], dtype=object),
-            feature_names=package.names,
-        ),
-        max_display=_SHOWN,
-        show=False,
-    )
-    figure = plt.gcf()
-    figure.suptitle(f"{record['kind']} of {record['subject']} by {record['model_version']}")
-    figure.savefig(path, dpi=110, bbox_inches="tight")
-    plt.close(figure)
+    with drawing.aside():
+        shap.plots.waterfall(
+            shap.Explanation(
+                values=np.array(record["contributions"]) * unit,
+                base_values=record["base"] * unit,
+                data=np.array([_shown(record["features"][name]) for name in package.names], dtype=object),
+                feature_names=package.names,
+            ),
+            max_display=_SHOWN,
+            show=False,
+        )
+        figure = plt.gcf()
+        figure.suptitle(f"{record['kind']} of {record['subject']} by {record['model_version']}")
+        figure.savefig(path, dpi=110, bbox_inches="tight")
+        plt.close(figure)
     return path
 
 

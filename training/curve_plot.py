@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import polars as pl
+from matplotlib.figure import Figure
 
 from training.curve import HorizonCurve
 from training.outlook import ULTIMATE
@@ -20,10 +20,8 @@ def save(rows: pl.DataFrame, path: Path) -> Path:
     path : Path
         PNG to write.
     """
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 5))
+    figure = Figure(figsize=(7, 5))
+    axes = figure.subplots()
     for vintage in by_vintage(rows):
         axes.plot(*_points(vintage), color="lightsteelblue", linewidth=1)
     curve = HorizonCurve.fit(rows)
@@ -37,7 +35,6 @@ def save(rows: pl.DataFrame, path: Path) -> Path:
     axes.set_title(f"recovery curve ({rows['entity'].n_unique():,} loans)")
     axes.legend()
     figure.savefig(path, dpi=110, bbox_inches="tight")
-    plt.close(figure)
     return path
 
 

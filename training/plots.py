@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib
 import polars as pl
+from matplotlib.figure import Figure
 
-from training import curve_plot
+from training import curve_plot, drawing
 from training.job import Trained
 
 _SHOWN_ROWS = 2_000
@@ -32,7 +32,8 @@ def save(trained: Trained, folder: Path) -> list[Path]:
 
 def calibration(trained: Trained, path: Path) -> Path:
     """Plot mean score against mean outcome by tenth of the score, on the out-of-time test."""
-    figure, axes = _figure()
+    figure = Figure(figsize=(6, 5))
+    axes = figure.subplots()
     tenths = (
         trained.test.sort("score")
         .with_row_index("place")
@@ -58,30 +59,30 @@ def shap_summary(trained: Trained, path: Path) -> Path:
     rows = package.reference.drop("score").head(_SHOWN_ROWS)
     explained = package.explain(rows)
     values = rows.select(pl.col(pl.String).cast(pl.Categorical).to_physical(), pl.exclude(pl.String))
-    shap.plots.beeswarm(
-        shap.Explanation(
-            values=explained.contributions,
-            base_values=explained.base,
-            data=values.select(package.names).cast(pl.Float64).to_numpy(),
-            feature_names=package.names,
-        ),
-        max_display=15,
-        show=False,
-        group_remaining_features=False,
-    )
-    figure = plt.gcf()
-    figure.suptitle(f"{package.card.name}: what moves the score, and which way")
+    with drawing.aside():
+        shap.plots.beeswarm(
+            shap.Explanation(
+                values=explained.contributions,
+                base_values=explained.base,
+                data=values.select(package.names).cast(pl.Float64).to_numpy(),
+                feature_names=package.names,
+            ),
+            max_display=15,
+            show=False,
+            group_remaining_features=False,
+        )
+        figure = plt.gcf()
+        figure.suptitle(f"{package.card.name}: what moves the score, and which way")
+        plt.close(figure)
     return _written(figure, path)
 
 
 def comparison(trained: Trained, path: Path) -> Path:
     """Plot every metric of the model and of all it was measured against, on the same out-of-time rows."""
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     sides = list(trained.metrics)[::-1]
     names = list(trained.metrics[sides[0]])
-    figure, panels = plt.subplots(1, len(names), figsize=(2.6 * len(names), 1 + 0.35 * len(sides)), sharey=True)
+    figure = Figure(figsize=(2.6 * len(names), 1 + 0.35 * len(sides)))
+    panels = figure.subplots(1, len(names), sharey=True)
     colours = ["tab:blue" if side == trained.package.card.name else "silver" for side in sides]
     for axes, name in zip(panels, names, strict=True):
         bars = axes.barh(sides, [trained.metrics[side][name] for side in sides], color=colours)
@@ -92,16 +93,6 @@ def comparison(trained: Trained, path: Path) -> Path:
     return _written(figure, path)
 
 
-def _figure():
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(6, 5))
-
-
-def _written(figure, path: Path) -> Path:
-    import matplotlib.pyplot as plt
-
+def _written(figure: Figure, path: Path) -> Path:
     figure.savefig(path, dpi=110, bbox_inches="tight")
-    plt.close(figure)
     return path

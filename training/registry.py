@@ -24,6 +24,7 @@ CHAMPION = "champion"
 FINGERPRINT = "fingerprint"
 """Tag of a version: the fingerprint of the package that was registered."""
 _EXPERIMENT = "recoup"
+_PLOTS = "plots"
 _PACK = "validation"
 _PACK_DIGEST = "validation.sha256"
 _EXCEPTIONS = "exceptions"
@@ -78,7 +79,7 @@ def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> 
     mlflow.set_tags({"lake": card.lake, "service": card.service, "code": card.code})
     mlflow.log_artifacts(str(scratch), PACKAGE)
     for plot in plots:
-        mlflow.log_artifact(str(plot), "plots")
+        mlflow.log_artifact(str(plot), _PLOTS)
     needs = [f"catboost=={installed('catboost')}"]
     logged = mlflow.catboost.log_model(trained.package.model, name="model", pip_requirements=needs)
     run_id = mlflow.active_run().info.run_id
@@ -117,6 +118,11 @@ def load(home: Home, name: str, which: str = CHAMPION) -> Registered:
         raise NotTrained(f"no {name} model {which!r} of {home.root}: run `recoup train {name}` first") from error
     folder = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=PACKAGE)
     return Registered(name, str(found.version), found.run_id, ModelPackage.load(Path(folder)))
+
+
+def images(home: Home, registered: Registered) -> Path:
+    """Return the folder of the plots (PNG) that a version was registered with."""
+    return Path(_mlflow(home).artifacts.download_artifacts(run_id=registered.run_id, artifact_path=_PLOTS))
 
 
 def promote(

@@ -6,19 +6,20 @@ from pathlib import Path
 
 from features.home import Home
 from training import contact, job, plots, recovery, registry
+from training.task import Task
 
 TASKS = {task.name: task for task in (recovery.TASK, contact.TASK)}
 
 
-def train(name: str, home: Home, *, source: str | None = None, as_of: datetime | None = None,
+def train(model: str | Task, home: Home, *, source: str | None = None, as_of: datetime | None = None,
           trials: int = 12, seed: int = 7, challengers: bool = False, progress: job.Progress = print,
           ) -> tuple[job.Trained, registry.Registered]:  # fmt: skip
     """Tune, fit, evaluate, explain, track and register a model.
 
     Parameters
     ----------
-    name : str
-        ``recovery`` or ``contact``.
+    model : str or Task
+        ``recovery``, ``contact``, or a way of your own to make one of them.
     home : Home
     source : str, optional
         Whose data; needed when the lake holds several sources.
@@ -39,11 +40,12 @@ def train(name: str, home: Home, *, source: str | None = None, as_of: datetime |
     registered : Registered
         Its version; in force when none was before (see `training.registry.promote`).
     """
-    with registry.started(home, name) as run_id, tempfile.TemporaryDirectory() as scratch:
+    task = TASKS[model] if isinstance(model, str) else model
+    with registry.started(home, task.name) as run_id, tempfile.TemporaryDirectory() as scratch:
         trained = job.run(
-            home, TASKS[name], source=source, as_of=as_of, trials=trials, seed=seed,
-            study=f"{name}-{run_id}", progress=progress, challengers=challengers,
+            home, task, source=source, as_of=as_of, trials=trials, seed=seed,
+            study=f"{task.name}-{run_id}", progress=progress, challengers=challengers,
         )  # fmt: skip
         progress("plots and registry")
-        images = plots.save(trained, home.reports / "training" / name)
+        images = plots.save(trained, home.reports / "training" / task.name)
         return trained, registry.register(home, trained, images, Path(scratch) / "package")

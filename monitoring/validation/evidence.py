@@ -5,7 +5,7 @@ what is said of its quality rests on the `tested` model: the same design and par
 lies before the test. What is said of its behaviour rests on the version itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,6 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from features.home import Home
-from features.lake import Lake
 from features.store import FeatureDoor
 from monitoring.validation import people, truths
 from training import evidence, job, split
@@ -141,7 +140,15 @@ class Evidence:
         return float((scores * weight).sum()) / came if came > 0 else float("nan")
 
 
-def gather(home: Home, version: Registered, truth: Path | None, progress: job.Progress) -> Evidence:
+def gather(
+    home: Home,
+    version: Registered,
+    truth: Path | None,
+    progress: job.Progress,
+    *,
+    most_rows: int | None = None,
+    challengers: bool = True,
+) -> Evidence:
     """Make the evidence of a version.
 
     Parameters
@@ -152,39 +159,23 @@ def gather(home: Home, version: Registered, truth: Path | None, progress: job.Pr
         The truth folder of the simulated world that the lake's feeds are of.
     progress : callable
         Told a line per step.
-    """
-    card, door = version.package.card, FeatureDoor(home)
-    learner = job.prepare(door, TASKS[card.name], card.source, datetime.fromisoformat(card.as_of), card.seed, progress)
-    return of_rows(home, version, learner, truth, progress)
-
-
-def of_rows(
-    home: Home,
-    version: Registered,
-    learner: Learner,
-    truth: Path | None,
-    progress: job.Progress,
-    challengers: bool = True,
-) -> Evidence:
-    """Make the evidence of a version from rows that are at hand: its own, or such as are under suspicion.
-
-    Parameters
-    ----------
-    home, version, truth, progress
-        As for `gather`.
-    learner : Learner
-        Labelled rows with their inputs.
+    most_rows : int, optional
+        A first look takes a sample of about so many; as many as the version was trained on when not given.
     challengers : bool
         Whether the task's challengers are fitted too.
     """
-    card = version.package.card
+    card, door = version.package.card, FeatureDoor(home)
+    task = TASKS[card.name]
+    if most_rows is not None:
+        task = replace(task, most_rows=most_rows)
+    as_of = datetime.fromisoformat(card.as_of)
+    learner = job.prepare(door, task, card.source, as_of, card.seed, progress)
     parts = split.by_time(learner.rows["order"].to_numpy(), learner.rows["entity"].to_numpy())
     known = truths.expected(truth, learner.rows, card.name) if truth else None
     progress(f"the model as fitted before the test{', its challengers' if challengers else ''}")
     tested = job.fit(learner, parts.train, card.parameters, card)
     metrics, table = evidence.measure(learner, tested, parts.train, parts.test, challengers)
-    judged = learner.rows.filter(parts.test & learner.rows["judged"].to_numpy())
-    lake = Lake(home)
+    judged = parts.test & learner.rows["judged"].to_numpy()
     return Evidence(
         version=version,
         learner=learner,
@@ -192,7 +183,7 @@ def of_rows(
         tested=tested,
         metrics=metrics,
         table=table,
-        people=people.describe(lake, card.source, judged, datetime.fromisoformat(card.as_of)),
+        people=people.describe(door.lake, card.source, learner.rows.filter(judged), as_of),
         truth=known,
-        lake=lake.snapshot(),
+        lake=door.lake.snapshot(),
     )

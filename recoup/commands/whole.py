@@ -18,6 +18,18 @@ def demo(loans: int = 20_000, seed: Seed = 7) -> None:
 
 
 @app.command()
+def lab(
+    options: Annotated[list[str] | None, typer.Argument(help="for jupyter lab, after --")] = None,
+    loans: int = 20_000,
+    seed: Seed = 7,
+) -> None:
+    """Open JupyterLab on a ready home; where it holds nothing, the demo's world is made first."""
+    from recoup.lab import open_lab
+
+    open_lab(homes.current(), loans, seed, options or [], say)
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="which bench")] = "road",
     json: Annotated[Path | None, typer.Option(help="file for the figures")] = None,
