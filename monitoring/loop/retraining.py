@@ -69,7 +69,11 @@ def retrain(home: Home, name: str, because: str, *, as_of: datetime, alerts: lis
             kept.keep(earlier, state=REFUSED, reason=f"superseded by a challenger trained because of {because}")
     trial = kept.keep(trial, champion=champion.label)
     if not trial.version:
-        challenger = _train(home, champion, as_of, trials, seed, progress)
+        card = champion.package.card
+        challenger = registered(
+            home, TASKS[name] if trials else _like(card), source=card.source, as_of=as_of, trials=trials or 1,
+            seed=seed, progress=progress,
+        )  # fmt: skip
         told = {"loop.trial": trial.id, "loop.because": because}
         registry.note(home, challenger, told)
         trial = kept.keep(trial, version=challenger.version, level=challenger.package.card.level)
@@ -84,18 +88,31 @@ def retrain(home: Home, name: str, because: str, *, as_of: datetime, alerts: lis
     return kept.keep(trial, state=ON_TRIAL, lacking=lacking, reason="nothing has come since to compare it by")
 
 
-def _train(
-    home: Home, champion: Registered, as_of: datetime, trials: int, seed: int, progress: job.Progress
-) -> Registered:
-    """Train and register a version, with its level brought to recent cash where that is off by more than chance."""
-    name, card = champion.name, champion.package.card
-    task = TASKS[name] if trials else _like(card)
+def registered(home: Home, task: Task, *, source: str | None, as_of: datetime, trials: int, seed: int,
+               progress: job.Progress) -> Registered:  # fmt: skip
+    """Train and register a version, with its level brought to recent cash where that is off by more than chance.
+
+    Parameters
+    ----------
+    home : Home
+    task : Task
+    source : str, optional
+        Whose data; needed when the lake holds several sources.
+    as_of : datetime
+        Last moment (UTC) whose facts may be used.
+    trials, seed : int
+        Optuna trials; seed of search and model.
+    progress : callable
+        Told a line per step.
+    """
+    name = task.name
     progress(f"{name}: training on what is known by {as_of:%Y-%m-%d}")
     with registry.started(home, name) as run_id, tempfile.TemporaryDirectory() as scratch:
         trained = job.run(
-            home, task, source=card.source, as_of=as_of, trials=trials or 1, seed=seed,
+            home, task, source=source, as_of=as_of, trials=trials, seed=seed,
             study=f"{name}-{run_id}", progress=lambda line: None,
         )  # fmt: skip
+        card = trained.package.card
         found = pace.measure(Lake(home), card.source, as_of) if card.curve else None
         if found:
             progress(found.line())

@@ -19,12 +19,12 @@ from features.lake import Lake
 from features.store import FeatureDoor
 from features.world import load_truth, simulate
 from monitoring.loop.loss import Bids, bids
+from monitoring.loop.retraining import registered
 from monitoring.loop.turn import Turned, turn
 from training import recovery, registry
 from training.approval import Approver
 from training.job import Progress
 from training.task import Task
-from training.train import train
 
 MONTHS = 12
 DOWNTURN = 6
@@ -131,8 +131,7 @@ def run(loans: int, seed: int, out: Path, *, months: int = MONTHS, downturn: int
     ends = _ends(months)
     door, arrivals = FeatureDoor(home), _arrivals(world.feeds, ends, out / "arrived")
     _take_in(door.lake, next(arrivals))
-    progress(f"the first model, of what was known by {ends[0]:%Y-%m-%d}")
-    _, first = train(SMALL, home, as_of=ends[0], trials=1, seed=seed, progress=lambda line: None)
+    first = registered(home, SMALL, source=None, as_of=ends[0], trials=1, seed=seed, progress=progress)
     past: list[Month] = []
     for number, (since, until) in enumerate(pairwise(ends), 1):
         in_force = registry.load(home, first.name)

@@ -14,10 +14,10 @@ from features.home import Home
 from features.lake import Lake
 from features.world import simulate
 from monitoring import monitor
+from monitoring.loop.retraining import registered
 from monitoring.loop.year import SMALL
 from monitoring.outcome import Outcome
 from training import contact
-from training.train import train
 
 AS_OF = datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)
 SINCE = "2025-03-01"
@@ -79,7 +79,7 @@ def unchanged(folder: Path, loans: int, seed: int) -> Outcome:
     world, home = simulate(loans, seed, folder / "world"), Home(folder / "home")
     _ingest(home, world.feeds)
     for task in (SMALL, _CONTACT):
-        train(task, home, as_of=AS_OF, trials=1, seed=seed, progress=lambda line: None)
+        registered(home, task, source=None, as_of=AS_OF, trials=1, seed=seed, progress=lambda line: None)
     return monitor(home, folder / "out", progress=lambda line: None)
 
 
