@@ -11,7 +11,7 @@ from serving.diligence.subject import UNKNOWN, Subject
 _MOST = 12
 _MONTHS = (6.0, 12.0, 24.0, 36.0, 60.0)
 _LIMITATION = (0.0, 12.0, 24.0, 48.0)
-Cut = tuple[list[str], np.ndarray]
+_Cut = tuple[list[str], np.ndarray]
 """Names of strata in order, and the place of each loan's among them, shape (n,)."""
 _LADDER = [step * 10.0**power for power in range(1, 10) for step in (1, 2, 5)]
 
@@ -45,7 +45,7 @@ def stratify(subject: Subject) -> list[dict[str, Any]]:
     return [{"by": by, "rows": _rows(subject, cut)} for by, cut in cuts.items()]
 
 
-def _rows(subject: Subject, cut: Cut) -> list[dict[str, Any]]:
+def _rows(subject: Subject, cut: _Cut) -> list[dict[str, Any]]:
     names, places = cut
     parts = [(name, np.flatnonzero(places == place)) for place, name in enumerate(names)]
     return [_row(subject, name, rows) for name, rows in parts if len(rows)]
@@ -74,7 +74,7 @@ def _row(subject: Subject, name: str, rows: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _named(values: pl.Series) -> Cut:
+def _named(values: pl.Series) -> _Cut:
     """Return a category's strata, largest first; the small ones beyond the first dozen are one."""
     values = values.fill_null(UNKNOWN)
     counts = values.value_counts(sort=True).sort("count", values.name, descending=[True, False])
@@ -84,7 +84,7 @@ def _named(values: pl.Series) -> Cut:
     return [*names[:_MOST], *rest], values.replace_strict(places, return_dtype=pl.Int64).to_numpy()
 
 
-def _balances(values: pl.Series, currency: str) -> Cut:
+def _balances(values: pl.Series, currency: str) -> _Cut:
     """Cut at round amounts between the fifth and the ninety-fifth percentile."""
     low, high = np.quantile(values.to_numpy(), (0.05, 0.95))
     edges = [step for step in _LADDER if low < step < high][-6:]
@@ -92,7 +92,7 @@ def _balances(values: pl.Series, currency: str) -> Cut:
 
 
 def _banded(values: pl.Series, edges: tuple[float, ...] | list[float], between: str, under: str,
-            above: str) -> Cut:  # fmt: skip
+            above: str) -> _Cut:  # fmt: skip
     """Cut numbers at edges; a value at an edge belongs to the band above it."""
     shown = [f"{edge:,.0f}" for edge in edges]
     if shown:
