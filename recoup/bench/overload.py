@@ -34,8 +34,10 @@ def measure(side: Side, at_capacity: Load, connections: int) -> dict[str, float]
     dict
         ``overload_p99_ms_accepted`` of the answers, from when they were due to be asked;
         ``overload_p99_vs_capacity`` over that of the callers who wait; ``overload_shed_share`` of the requests, each
-        refused with 429 or 503 and ``Retry-After``; ``overload_answered_vs_capacity``, answers a second over those
-        at capacity; ``overload_recovers``, the same once the overload is over.
+        refused with 429 or 503 and ``Retry-After``; ``overload_asked_vs_capacity``, requests a second that we
+        came to send over the answers at capacity (two, unless all our connections wait);
+        ``overload_answered_vs_capacity``, answers a second over them; ``overload_recovers``, the same once the
+        overload is over.
 
     Raises
     ------
@@ -50,10 +52,12 @@ def measure(side: Side, at_capacity: Load, connections: int) -> dict[str, float]
             f"{told.lost} requests without an answer"
         )
     shed, p99_ms = sum(told.refused.values()), float(np.quantile(told.seconds, 0.99)) * 1e3
+    asked = shed + len(told.seconds)
     return {
         "overload_p99_ms_accepted": p99_ms,
         "overload_p99_vs_capacity": p99_ms / at_capacity.p99_ms,
-        "overload_shed_share": shed / (shed + len(told.seconds)),
+        "overload_shed_share": shed / asked,
+        "overload_asked_vs_capacity": asked / _SECONDS / at_capacity.rate,
         "overload_answered_vs_capacity": len(told.seconds) / _SECONDS / at_capacity.rate,
         "overload_recovers": load.bear(side, connections).rate / at_capacity.rate,
     }
@@ -81,8 +85,6 @@ async def _ask(side: Side, rate: float) -> _Told:
         for number in range(sent, int((now - begin) * rate)):
             if idle:
                 idle.popleft().ask(requests[number % len(requests)], begin + number / rate)
-            else:
-                told.lost += 1
             sent = number + 1
         await asyncio.sleep(_TICK_S)
     end = time.perf_counter() + _PATIENCE_S

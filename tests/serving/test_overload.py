@@ -64,6 +64,7 @@ def test_shed_and_answered_are_told_apart(measured):
     told = measured(b"200 OK", b"503 No\r\nRetry-After: 1", b"200 OK", b"429 No\r\nretry-after: 1")
     assert told["overload_shed_share"] == pytest.approx(0.5, abs=0.02)
     assert 0 < told["overload_answered_vs_capacity"] <= 1.01
+    assert told["overload_asked_vs_capacity"] == pytest.approx(2 * told["overload_answered_vs_capacity"], rel=0.05)
     assert told["overload_recovers"] == pytest.approx(0.9) and told["overload_p99_ms_accepted"] > 0
 
 
