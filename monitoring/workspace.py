@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from evidently.core.report import Snapshot
     from evidently.ui.workspace import Project, Workspace
 
-_MOST_ROWS, _MOST_COLUMNS = 5_000, 12
-"""Reference rows, and columns of a chunk, that Evidently is given: it draws each, for a tenth of a second."""
+_MOST_ROWS, _MOST_COLUMNS = 5_000, 5
+"""Reference rows, and columns of a chunk, that Evidently is given: it draws each anew."""
 
 
 def folder(home: Home) -> Path:
@@ -86,7 +86,7 @@ def measure(reference: pl.DataFrame, chunk: pl.DataFrame, rules: list[Rule], com
     reference, chunk : polars.DataFrame
     rules : list of Rule
     comparison : Comparison
-        Whose thresholds are Evidently's; every column with an alert is among those shown.
+        Whose thresholds are Evidently's.
     moment : datetime
         Of the account (UTC).
     """
@@ -113,11 +113,10 @@ def measure(reference: pl.DataFrame, chunk: pl.DataFrame, rules: list[Rule], com
     return Report(asked, include_tests=True).run(theirs, ours, timestamp=moment)
 
 
-def _farthest(comparison: Comparison) -> set[str]:
-    """Return the columns with an alert, and those nearest to one."""
+def _farthest(comparison: Comparison) -> list[str]:
+    """Return the columns that strayed farthest, those with an alert before others."""
     ordered = sorted(comparison.findings, key=lambda found: -found.ratio)
-    nearest = list(dict.fromkeys(found.column for found in ordered))[:_MOST_COLUMNS]
-    return {*nearest, *(found.column for found in comparison.alerts)}
+    return list(dict.fromkeys(found.column for found in ordered))[:_MOST_COLUMNS]
 
 
 def _project(workspace: "Workspace", label: str) -> "Project":
