@@ -68,8 +68,7 @@ def prepare(home: Home, loans: int, seed: int, progress: Progress) -> DemoHome:
     world = _world(home, loans, seed, progress)
     _ingest(home, world, progress)
     versions = {name: _train(home, name, seed, progress) for name in MODELS}
-    bentos = _build(home, versions)
-    progress(f"Bentos: {', '.join(bentos.values())}")
+    bentos = _build(home, versions, progress)
     _materialize(home, progress)
     return DemoHome(home, keys, world, versions, bentos)
 
@@ -78,11 +77,11 @@ def standing(home: Home) -> DemoHome | None:
     """Return a home that `prepare` made ready, as it stands, with its keys in the environment; else nothing."""
     from training import registry
 
-    if not _materialized(home).is_file():
+    if not all(mark(home).is_file() for mark in (_bentos, _materialized)):
         return None
     keys = _keys(home, lambda line: None)
     versions = {name: registry.load(home, name) for name in MODELS}
-    return DemoHome(home, keys, _folder(home), versions, _build(home, versions))
+    return DemoHome(home, keys, _folder(home), versions, json.loads(_bentos(home).read_text()))
 
 
 def _folder(home: Home) -> Path:
@@ -161,10 +160,17 @@ def _train(home: Home, name: str, seed: int, progress: Progress) -> Any:
     return registry.promote(home, name, version.version, approver=Approver("the demo", "simulated loans, nobody's"))
 
 
-def _build(home: Home, versions: dict[str, Any]) -> dict[str, str]:
+def _bentos(home: Home) -> Path:
+    return home.root / "demo" / "bentos.json"
+
+
+def _build(home: Home, versions: dict[str, Any], progress: Progress) -> dict[str, str]:
     from serving import bento
 
-    return {name: bento.build(home, version) for name, version in versions.items()}
+    tags = {name: bento.build(home, version) for name, version in versions.items()}
+    progress(f"Bentos: {', '.join(tags.values())}")
+    replace(_bentos(home), json.dumps(tags).encode())
+    return tags
 
 
 def _materialize(home: Home, progress: Progress) -> None:

@@ -1,6 +1,7 @@
 """MLflow on SQLite or PostgreSQL: every training run with its evidence, every model version, and the alias in force."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -84,7 +85,9 @@ def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> 
     logged = mlflow.catboost.log_model(trained.package.model, name="model", pip_requirements=needs)
     run_id = mlflow.active_run().info.run_id
     tags = {"service": card.service, FINGERPRINT: trained.package.fingerprint}
-    found = mlflow.register_model(logged.model_uri, card.name, tags=tags)
+    # MLflow tells of each version on the error stream, which is for what went wrong
+    with contextlib.redirect_stderr(io.StringIO()):
+        found = mlflow.register_model(logged.model_uri, card.name, tags=tags)
     registered = Registered(card.name, str(found.version), run_id, trained.package)
     client = mlflow.MlflowClient()
     if CHAMPION not in client.get_registered_model(card.name).aliases:
