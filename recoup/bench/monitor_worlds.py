@@ -43,9 +43,9 @@ def _one_column(feeds: dict[str, pl.DataFrame]) -> None:
 
 
 def _mix_shift(feeds: dict[str, pl.DataFrame]) -> None:
-    """Let three in four of the better loans stay away."""
-    better = pl.col("credit_grade").is_in(["A", "B", "C"]) & (pl.col("loan_id").hash(seed=1) % 4 > 0)
-    feeds["loans"] = feeds["loans"].filter(~(_RECENT & better))
+    """Let three in four calls stay away: other channels are as they were."""
+    call = (pl.col("channel") == "call") & (pl.col("attempt_id").hash(seed=1) % 4 > 0)
+    feeds["contacts"] = feeds["contacts"].filter(~((pl.col("attempted_at") >= SINCE) & call))
 
 
 def _unit_change(feeds: dict[str, pl.DataFrame]) -> None:
@@ -58,7 +58,7 @@ def _feed_silent(feeds: dict[str, pl.DataFrame]) -> None:
 
 PLANTED: dict[str, tuple[str, Callable[[dict[str, pl.DataFrame]], None] | None]] = {
     "one_column": ("recovery", _one_column),
-    "mix_shift": ("recovery", _mix_shift),
+    "mix_shift": ("contact", _mix_shift),
     "unit_change": ("recovery", _unit_change),
     "feed_silent": ("contact", _feed_silent),
     "downturn": ("contact", None),
@@ -66,7 +66,7 @@ PLANTED: dict[str, tuple[str, Callable[[dict[str, pl.DataFrame]], None] | None]]
 """By change: the model that is watched, and what is done to the feeds; a downturn is the world's own."""
 _NAMED = {
     "one_column": {"annual_income", "balance_to_income", "instalment_to_income"},
-    "mix_shift": {"credit_grade", "credit_sub_grade", "interest_rate", "rows"},
+    "mix_shift": {"channel"},
     "unit_change": {"balance", "unpaid_share", "balance_to_income"},
     "feed_silent": {"rows"},
     "downturn": {"unemployment_rate", "employment_variation", "confidence_index", "house_price_index", "short_rate"},
