@@ -242,13 +242,13 @@ def test_without_any_model_there_is_nothing_to_monitor(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_cannot_be_read_is_an_error_and_not_skipped(unchanged, tmp_path):
-    run = registry.load(unchanged, "recovery").run_id
-    card = unchanged.mlflow / "artifacts" / run / "artifacts" / "package" / "card.json"
+def test_a_model_that_cannot_be_read_is_an_error_and_not_skipped(worked, tmp_path):
+    run = registry.load(worked, "recovery").run_id
+    card = worked.mlflow / "artifacts" / run / "artifacts" / "package" / "card.json"
     content = card.read_bytes()
     card.write_text("{")
     try:
         with pytest.raises(RecoupError, match="not a usable model package"):
-            monitor(unchanged, tmp_path / "out")
+            monitor(worked, tmp_path / "out")
     finally:
         card.write_bytes(content)
