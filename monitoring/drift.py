@@ -2,13 +2,14 @@
 
 Every column of a chunk is asked several questions (its values, its missing values, those out of range
 or never seen, its values region by region), some hundred and fifty a chunk for one model. Each answer is
-a distance from the reference. How large it becomes by chance is learnt from the reference itself: blocks
-of as many consecutive rows as the chunk has, each against all others (moving blocks: Künsch 1989,
-doi:10.1214/aos/1176347265), so that what rows share that were made at about the same time counts as
-chance too. Distances are studentised by their mean and spread over the blocks, and a chunk alerts where
-one exceeds what the largest of all of them exceeds in no more than the stated share of blocks
-(single-step maxT: Westfall & Young 1993, "Resampling-based multiple testing"): of chunks in which nothing
-happened that share alerts, whatever the number of questions and however they hang together. A move that
+a distance from the reference. How large it becomes by chance is learnt from the reference itself: its own
+chunks of time, cut to as many rows as the chunk has, each against all others, so that what rows share
+that were made at about the same time counts as chance too. Distances are studentised by their mean and
+spread over the other chunks, and a chunk alerts where one exceeds what the largest of all of them exceeds
+in no more than the stated share of the reference's chunks (single-step maxT: Westfall & Young 1993,
+"Resampling-based multiple testing"). A chunk that is one more of the same kind is as likely to be among
+the farthest as any other (conformal prediction: Vovk et al. 2005, doi:10.1007/b106715): the stated share
+of unchanged chunks alerts, whatever the number of questions and however they hang together. A move that
 is certain but too small to matter is none: each column has a least distance as well.
 """
 
@@ -22,11 +23,12 @@ from features.marts.columns import MISSING
 from monitoring.gauges import Gauge, gauges
 from monitoring.thresholds import Rule
 
-_BLOCKS = 199
-_FEWEST_BLOCKS = 20
-"""Blocks that do not overlap: below, a chunk is judged on a sample of its rows."""
+CHUNK = "chunk"
+"""Column of the reference that says which chunk of time a row lies in."""
+_FEWEST_CHUNKS = 20
+"""Chunks of the reference that a verdict needs."""
 _GRID = 1.1
-"""Ratio of neighbouring block sizes: chunks of about the same size share a null."""
+"""Ratio of neighbouring sizes to which the reference's chunks are cut: chunks of about a size share a null."""
 _SHARE_OF_LEAST = 0.1
 """Least spread by chance of a distance, as a share of the least that matters; a share's is that of one row."""
 
@@ -98,7 +100,7 @@ class Baseline:
     Parameters
     ----------
     reference : polars.DataFrame, shape (n, columns)
-        The columns of ``rules``, in the order of time.
+        The columns of ``rules``, and `CHUNK`.
     rules : list of Rule
         See `Thresholds.rules`.
     false_alarms : float
@@ -110,15 +112,15 @@ class Baseline:
 
     Examples
     --------
-    A thousand days of a balance, then two weeks in another unit:
+    Thirty weeks of a balance, then one in another unit:
 
     >>> random = np.random.default_rng(1)
-    >>> days = pl.DataFrame({"balance": random.lognormal(8, 1, 1000)})
+    >>> days = pl.DataFrame({"balance": random.lognormal(8, 1, 1200), CHUNK: np.arange(1200) // 40})
     >>> rule = Rule("balance", "number", "wasserstein", threshold=0.1, missing=0.05)
     >>> baseline = Baseline(days, [rule], false_alarms=0.05, fewest=20, fewest_within=10)
-    >>> [found.test for found in baseline.compare(days[300:340]).alerts]
+    >>> [found.test for found in baseline.compare(days[280:320]).alerts]
     []
-    >>> [found.test for found in baseline.compare(days[300:340] * 100).alerts]
+    >>> [found.test for found in baseline.compare(days[280:320] * 100).alerts]
     ['drift', 'outside']
     """
 
@@ -135,23 +137,18 @@ class Baseline:
         Parameters
         ----------
         chunk : polars.DataFrame, shape (m, columns)
-            The columns of the rules, of rows that came later. Of more rows than a twentieth of the
-            reference's a sample is judged.
+            The columns of the rules, of rows that came later.
 
         Returns
         -------
         Comparison
             Milliseconds for a chunk, once the first of about its size has been compared.
         """
-        rows = min(chunk.height, self.reference.height // _FEWEST_BLOCKS)
         if chunk.height < self.fewest:
             return Comparison([], untested=f"too few rows: {chunk.height}, {self.fewest} needed")
-        if rows < self.fewest:
-            needed = self.fewest * _FEWEST_BLOCKS
-            return Comparison([], untested=f"too few reference rows: {self.reference.height}, {needed} needed")
-        if rows < chunk.height:
-            chunk = chunk.sample(rows, seed=0)
-        null = self._null(rows)
+        if len(self._chunks) < _FEWEST_CHUNKS:
+            return Comparison([], untested=f"too few reference chunks: {len(self._chunks)}, {_FEWEST_CHUNKS} needed")
+        null = self._null(chunk.height)
         chunk = _unknown_as_null(chunk, self.rules)
         values = np.array([gauge.value(gauge.read(chunk)) for gauge in self._gauges])
         findings = [
@@ -162,11 +159,21 @@ class Baseline:
         return Comparison(_worst_within(findings), self._not_compared(values))
 
     def _null(self, rows: int) -> "_Null":
-        """Return what blocks of about so many rows do, rather fewer: they stray farther."""
+        """Return what chunks of about so many rows do, rather fewer: they stray farther."""
         size = max(int(_GRID ** int(np.log(rows) / np.log(_GRID))), self.fewest)
         if size not in self._nulls:
-            self._nulls[size] = _Null.learn(self._gauges, self.reference.height, size, self.false_alarms)
+            cut = [chunk[:size] for chunk in self._chunks]
+            full = [chunk for chunk in cut if 2 * len(chunk) >= size]
+            blocks = full if len(full) >= _FEWEST_CHUNKS else cut
+            self._nulls[size] = _Null.learn(self._gauges, blocks, self.reference.height, self.false_alarms)
         return self._nulls[size]
+
+    @cached_property
+    def _chunks(self) -> list[np.ndarray]:
+        """Return the places of each reference chunk's rows, in an order of chance, of those with enough rows."""
+        places = self.reference.select(CHUNK).with_row_index("row").sample(fraction=1.0, shuffle=True, seed=7)
+        groups = places.group_by(CHUNK).agg("row").sort(CHUNK)["row"]
+        return [rows.to_numpy() for rows in groups if len(rows) >= self.fewest]
 
     @cached_property
     def _gauges(self) -> list[Gauge]:
@@ -186,14 +193,14 @@ class Baseline:
 
 @dataclass(frozen=True)
 class _Null:
-    """What blocks of one size do by chance.
+    """What chunks of one size do by chance.
 
     Attributes
     ----------
     mean, spread : ndarray, shape (tests,)
-        Of each test's distance.
-    largest : ndarray, shape (blocks,)
-        The largest studentised distance of each block, rising.
+        Of each test's distance over the reference's chunks.
+    largest : ndarray, shape (chunks,)
+        The largest studentised distance of each, by mean and spread of the others, rising.
     false_alarms : float
     """
 
@@ -203,20 +210,24 @@ class _Null:
     false_alarms: float
 
     @classmethod
-    def learn(cls, gauges: list[Gauge], height: int, size: int, false_alarms: float) -> "_Null":
-        starts = np.unique(np.linspace(0, height - size, _BLOCKS).astype(int))
-        to_others = height / (height - size)  # from the distance to all rows, the block's among them
-        blocks = [[gauge.value(gauge.reference[start : start + size]) for start in starts] for gauge in gauges]
-        found = np.array(blocks) * to_others
+    def learn(cls, gauges: list[Gauge], blocks: list[np.ndarray], height: int, false_alarms: float) -> "_Null":
+        sizes = np.array([len(block) for block in blocks])
+        to_others = height / (height - sizes)  # from the distance to all rows, the block's among them
+        found = np.array([[gauge.value(gauge.reference[block]) for block in blocks] for gauge in gauges]) * to_others
         known = np.isfinite(found)
-        count = known.sum(axis=1)
-        mean = np.where(known, found, 0).sum(axis=1) / np.maximum(count, 1)
-        deviation = np.where(known, found - mean[:, None], 0)
-        spread = np.sqrt((deviation**2).sum(axis=1) / np.maximum(count - 1, 1))
-        least = np.array([1 / size if gauge.of_share else _SHARE_OF_LEAST * gauge.least for gauge in gauges])
-        spread = np.where(count > 1, np.maximum(spread, least), np.nan)
-        largest = np.nanmax(deviation / spread[:, None], axis=0, initial=-np.inf)
-        return cls(mean, spread, np.sort(largest), false_alarms)
+        count = known.sum(axis=1, keepdims=True).astype(float)
+        count[count < _FEWEST_CHUNKS / 2] = np.nan
+        mean = np.where(known, found, 0).sum(axis=1, keepdims=True) / count
+        deviation = np.where(known, found - mean, 0)
+        squares = (deviation**2).sum(axis=1, keepdims=True)
+        size = sizes.max()
+        least = np.array([[1 / size if gauge.of_share else _SHARE_OF_LEAST * gauge.least] for gauge in gauges])
+        from_others = deviation * count / (count - 1)  # a value less the mean of the others, and their variance:
+        of_others = (squares - deviation * from_others) / (count - 2)
+        studentised = from_others / np.maximum(np.sqrt(np.maximum(of_others, 0)), least)
+        largest = np.nanmax(studentised, axis=0, initial=-np.inf)
+        spread = np.maximum(np.sqrt(squares / (count - 1)), least)
+        return cls(mean[:, 0], spread[:, 0], np.sort(largest), false_alarms)
 
     @property
     def critical(self) -> float:

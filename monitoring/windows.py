@@ -81,7 +81,7 @@ def window(door: FeatureDoor, package: ModelPackage, since: datetime | None, unt
     by_chunk = scored.filter(pl.col("moment") > as_of).partition_by("chunk", as_dict=True, include_key=False)
     counts = dict(later["chunk"].value_counts().iter_rows())
     return Window(
-        scored.filter(pl.col("moment") <= as_of).drop("chunk"),
+        scored.filter(pl.col("moment") <= as_of),
         [
             Chunk(start, end, counts.get(start, 0), _fewest(learnt, as_of, rule.every),
                   by_chunk.get((start,), scored.clear().drop("chunk")))

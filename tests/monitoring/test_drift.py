@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from monitoring.drift import Baseline
+from monitoring.drift import CHUNK, Baseline
 from monitoring.thresholds import Rule, Within
 from monitoring.workspace import measure
 
@@ -29,6 +29,7 @@ def rows(random: np.random.Generator, count: int) -> pl.DataFrame:
         pl.Series("seen", (random.uniform(size=count) < 0.1).astype(float)),
         pl.when(pl.Series(random.uniform(size=count)) > 0.2).then("n0").alias("n0"),
         pl.col("n7").exp(),
+        (pl.int_range(pl.len()) // 100).alias(CHUNK),
     )
 
 
@@ -94,8 +95,8 @@ def test_too_few_rows_are_said_and_not_tested(usual):
     for height in (0, 19):
         found = usual.compare(usual.reference[:height])
         assert found.untested == f"too few rows: {height}, 20 needed" and not found.findings
-    young = baseline(usual.reference[:399]).compare(usual.reference)
-    assert young.untested == "too few reference rows: 399, 400 needed" and not young.findings
+    young = baseline(usual.reference[:1_900]).compare(usual.reference)
+    assert young.untested == "too few reference chunks: 19, 20 needed" and not young.findings
 
 
 def test_a_column_that_is_not_known_says_so_and_its_absence_is_found(usual):
@@ -108,13 +109,13 @@ def test_a_column_that_is_not_known_says_so_and_its_absence_is_found(usual):
 def test_what_moves_in_one_region_is_found_there_though_it_drowns_among_all():
     random = np.random.default_rng(5)
     region = pl.Series("region", random.choice([f"R{place}" for place in range(20)], 8_000))
-    frame = pl.DataFrame({"x": random.normal(size=8_000), "region": region})
+    frame = pl.DataFrame({"x": random.normal(size=8_000), "region": region, CHUNK: np.arange(8_000) // 400})
     regional = [
         Rule("x", "number", "wasserstein", 0.4, missing=0.1, within=Within(by="region", threshold=0.5)),
         Rule("region", "category", "jensenshannon", threshold=0.2, missing=0.1),
     ]
-    world = Baseline(frame[:7_600], regional, FALSE_ALARMS, fewest=20, fewest_within=10)
-    now = frame[7_600:]
+    world = Baseline(frame, regional, FALSE_ALARMS, fewest=20, fewest_within=10)
+    now = frame[400:800]
     assert not world.compare(now).alerts
     hit = now.with_columns(pl.when(pl.col("region") == "R7").then(pl.col("x") + 3).otherwise("x").alias("x"))
     assert [(found.column, found.test, found.within) for found in world.compare(hit).alerts] == [
