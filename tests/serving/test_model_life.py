@@ -92,12 +92,12 @@ def test_a_promoted_version_takes_over_under_load_and_the_former_comes_back(foll
         point(home, ALIAS, second)
         load.wait_until(lambda entry: versions([entry]) == [f"recovery/{second}"])
         assert models(url)["former"] == first.label
-        kept = sorted(path.name for path in (home.releases / "recovery").iterdir())
+        kept = sorted(path.name for path in (home.releases / "recovery").glob("[!.]*"))  # no half-written file
         point(home, ALIAS, first.version)
         load.wait_until(lambda entry: versions([entry]) == [first.label])
     assert [entry for entry in load.seen if entry[2] != 200] == []
     assert set(versions(load.seen)) == {first.label, f"recovery/{second}"}
-    assert sorted(path.name for path in (home.releases / "recovery").iterdir()) == kept
+    assert sorted(path.name for path in (home.releases / "recovery").glob("[!.]*")) == kept
     records = journalled(home)
     packages = {label: registry.load(home, *label.split("/")).package for label in set(versions(load.seen))}
     for _, loan, _, body in load.seen:

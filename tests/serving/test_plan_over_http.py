@@ -56,7 +56,7 @@ def test_a_plan_is_made_beside_the_answers_as_by_the_command(served, worked, tmp
     status = ended(served, accepted.json()["task_id"])
     assert status["state"] == "done" and len(status["steps"]) == plan.STEPS, status
 
-    (tmp_path / "desk.yaml").write_text(yaml.safe_dump(DESK))
+    (tmp_path / "desk.yaml").write_text(yaml.safe_dump(DESK, sort_keys=False))
     (tmp_path / "placed.csv").write_text("loan_id,agency,placed_on\nL0000001,agency_9,2025-11-03\n")
     ours = plan.plan(
         worked, date.fromisoformat(DAY), tmp_path / "out", capacities=tmp_path / "desk.yaml",

@@ -250,6 +250,7 @@ def test_a_price_by_id_names_the_collateral_that_it_leaves_out(worked, mixed, wo
     home, path = _home(tmp_path_factory, worked, world), mixed[1]
     door = FeatureDoor(home)
     door.lake.ingest(path, "canonical", "loans")
+    door.refresh()
     door.materialize(datetime(2026, 1, 31, tzinfo=UTC))
     rows = pl.read_csv(path)[[0, -1]]
     found = registry.load(home, "recovery")

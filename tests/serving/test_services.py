@@ -240,7 +240,7 @@ def test_every_example_of_the_description_fits_what_it_stands_for(served):
         if held:
             asked = shown[held["schema"]["$ref"].split("/")[-1]]
             others = (422,) if path == "/price_given" else ()  # its features are those of a model
-            assert client.post(path, json=asked).status_code in (200, 404, 409, *others)
+            assert client.post(path, json=asked).status_code in (200, 202, 404, 409, *others)
 
 
 def test_no_question_breaks_the_service_or_is_answered_otherwise_than_described(served):

@@ -150,8 +150,9 @@ def test_an_off_policy_value_covers_what_running_the_policy_brings(book, log, fr
     for policy in (people_first, write_first):
         found[policy] = off_policy.value(log, frame, policy(cases), seed=7)
         other = world.simulate(LOANS, 21, tmp_path / policy.__name__, change=world.Change(policy, SINCE))
-        low, high = found[policy].interval
-        assert low < (net_cash(other)[0] - usual) / attempts < high
+        brought = (net_cash(other)[0] - usual) / attempts
+        # one world tells no coverage: that is counted over campaigns, in `test_off_policy`
+        assert abs(brought - found[policy].gain) < 3 * found[policy].standard_error
     widths = [high - low for low, high in (one.interval for one in found.values())]
     assert max(widths) < found[people_first].gain - found[write_first].gain
 
