@@ -11,7 +11,7 @@ from serving import letters
 from serving.journal import Journal
 from serving.pricing.answers import Pricing
 from serving.schemas import PricedLoan, PriceRequest
-from training import drawing, registry
+from training import registry
 from training.package import ModelPackage
 from training.registry import Registered
 
@@ -100,21 +100,20 @@ def waterfall(record: dict[str, Any], package: ModelPackage, path: Path) -> Path
 
     path.parent.mkdir(parents=True, exist_ok=True)
     unit = record["unit"]
-    with drawing.aside():
-        shap.plots.waterfall(
-            shap.Explanation(
-                values=np.array(record["contributions"]) * unit,
-                base_values=record["base"] * unit,
-                data=np.array([_shown(record["features"][name]) for name in package.names], dtype=object),
-                feature_names=package.names,
-            ),
-            max_display=_SHOWN,
-            show=False,
-        )
-        figure = plt.gcf()
-        figure.suptitle(f"{record['kind']} of {record['subject']} by {record['model_version']}")
-        figure.savefig(path, dpi=110, bbox_inches="tight")
-        plt.close(figure)
+    shap.plots.waterfall(
+        shap.Explanation(
+            values=np.array(record["contributions"]) * unit,
+            base_values=record["base"] * unit,
+            data=np.array([_shown(record["features"][name]) for name in package.names], dtype=object),
+            feature_names=package.names,
+        ),
+        max_display=_SHOWN,
+        show=False,
+    )
+    figure = plt.gcf()
+    figure.suptitle(f"{record['kind']} of {record['subject']} by {record['model_version']}")
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    plt.close(figure)
     return path
 
 

@@ -1,9 +1,13 @@
 """Every notebook runs from top to bottom on one small home, says nothing of persons, and is stored without outputs."""
 
 import ast
+import shutil
 import subprocess
+import sys
 from pathlib import Path
+from time import sleep
 
+import httpx
 import jupytext
 import polars as pl
 import pytest
@@ -12,6 +16,8 @@ from nbclient import NotebookClient
 from features.home import Home
 from features.lake import Lake
 from recoup.demo_home import prepare
+from serving.server import free_port
+from training import registry
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.py"))
@@ -26,7 +32,7 @@ def ready(tmp_path_factory):
         patch.setenv("RECOUP_HOME", str(home.root))
         for name in ("RECOUP_TOKEN_KEY", "RECOUP_API_KEY"):
             patch.setenv(name, "")  # the demo makes its own: put back what was there
-        yield prepare(home, 1_000, 7, lambda line: None)
+        yield prepare(home, 1_500, 7, lambda line: None)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +107,19 @@ def test_the_planted_leak_is_found_and_mended(executed):
     assert "equal to the bit" in before and "red: " not in after
 
 
+def test_a_decision_is_replayed_and_a_planted_change_raises_an_alert(executed):
+    said = texts(executed("5_review_and_monitor"))
+    assert "the same to the last bit" in said
+    assert "check unit and mapping of the feeds" in said.partition("rejected")[2]
+
+
+def test_the_template_ends_with_a_challenger_in_twenty_lines(executed, ready):
+    executed("template")
+    assert int(registry.load(ready.home, "recovery", "challenger").version) > int(ready.versions["recovery"].version)
+    lines = (FOLDER / "template.py").read_text().splitlines()
+    assert sum(bool(line.strip()) and not line.startswith("#") for line in lines) <= 20
+
+
 def test_notebooks_define_nothing():
     for path in NOTEBOOKS:
         nodes = ast.walk(ast.parse(path.read_text()))
@@ -111,3 +130,31 @@ def test_notebooks_define_nothing():
 def test_git_holds_no_notebook_with_outputs():
     listed = subprocess.run(["git", "ls-files", "*.ipynb"], cwd=FOLDER, capture_output=True, text=True, check=True)
     assert listed.stdout == ""
+
+
+def test_the_lab_opens_on_the_home_with_every_script_paired(ready, tmp_path):
+    copied = Path(shutil.copytree(FOLDER, tmp_path / "notebooks", ignore=shutil.ignore_patterns("*.ipynb")))
+    before = {path: path.read_bytes() for path in copied.glob("*.py")}
+    port = free_port()
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=secret"]
+    called = f"lab.open_lab(homes.current(), 1, 1, {options!r}, print)"
+    opened = subprocess.Popen(
+        [sys.executable, "-c", f"from pathlib import Path; from features import home as homes; from recoup import lab; "
+         f"lab.FOLDER = Path({str(copied)!r}); {called}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    headers = {"Authorization": "token secret"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
+        while opened.poll() is None:
+            try:
+                found = client.get("/api/contents").json()["content"]
+                break
+            except httpx.TransportError:
+                sleep(0.2)
+        assert {f"{path.stem}.ipynb" for path in before} <= {entry["name"] for entry in found}
+        cells = client.get("/api/contents/template.ipynb").json()["content"]["cells"]
+        assert cells[0]["source"].startswith("# Template") and not any(cell.get("outputs") for cell in cells)
+        assert client.get("/lab/tree/template.ipynb").status_code == 200
+        client.post("/api/shutdown")
+    assert opened.wait(30) == 0
+    assert {path: path.read_bytes() for path in before} == before

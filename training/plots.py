@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
-from training import curve_plot, drawing
+from training import curve_plot
 from training.job import Trained
 
 _SHOWN_ROWS = 2_000
@@ -59,21 +59,20 @@ def shap_summary(trained: Trained, path: Path) -> Path:
     rows = package.reference.drop("score").head(_SHOWN_ROWS)
     explained = package.explain(rows)
     values = rows.select(pl.col(pl.String).cast(pl.Categorical).to_physical(), pl.exclude(pl.String))
-    with drawing.aside():
-        shap.plots.beeswarm(
-            shap.Explanation(
-                values=explained.contributions,
-                base_values=explained.base,
-                data=values.select(package.names).cast(pl.Float64).to_numpy(),
-                feature_names=package.names,
-            ),
-            max_display=15,
-            show=False,
-            group_remaining_features=False,
-        )
-        figure = plt.gcf()
-        figure.suptitle(f"{package.card.name}: what moves the score, and which way")
-        plt.close(figure)
+    shap.plots.beeswarm(
+        shap.Explanation(
+            values=explained.contributions,
+            base_values=explained.base,
+            data=values.select(package.names).cast(pl.Float64).to_numpy(),
+            feature_names=package.names,
+        ),
+        max_display=15,
+        show=False,
+        group_remaining_features=False,
+    )
+    figure = plt.gcf()
+    figure.suptitle(f"{package.card.name}: what moves the score, and which way")
+    plt.close(figure)
     return _written(figure, path)
 
 
