@@ -4,13 +4,14 @@ Every column of a chunk is asked several questions (its values, its missing valu
 or never seen, its values region by region), some hundred and fifty a chunk for one model. Each answer is
 a distance from the reference. How large it becomes by chance is learnt from the reference itself: its own
 chunks of time, cut to as many rows as the chunk has, each against all others, so that what rows share
-that were made at about the same time counts as chance too. Distances are studentised by their mean and
-spread over the other chunks, and a chunk alerts where one exceeds what the largest of all of them exceeds
-in no more than the stated share of the reference's chunks (single-step maxT: Westfall & Young 1993,
-"Resampling-based multiple testing"). A chunk that is one more of the same kind is as likely to be among
-the farthest as any other (conformal prediction: Vovk et al. 2005, doi:10.1007/b106715): the stated share
-of unchanged chunks alerts, whatever the number of questions and however they hang together. A move that
-is certain but too small to matter is none: each column has a least distance as well.
+that were made at about the same time counts as chance too. Distances, on a scale that is straight up to
+the least that matters and logarithmic beyond, are studentised by their mean and spread over the other
+chunks, and a chunk alerts where one exceeds what the largest of all of them exceeds in no more than the
+stated share of the reference's chunks (single-step maxT: Westfall & Young 1993, "Resampling-based multiple
+testing"). A chunk that is one more of the same kind is as likely to be among the farthest as any other
+(conformal prediction: Vovk et al. 2005, doi:10.1007/b106715): the stated share of unchanged chunks alerts,
+whatever the number of questions and however they hang together. A move that is certain but too small to
+matter is none: each column has a least distance as well.
 """
 
 from dataclasses import dataclass, field
@@ -187,8 +188,14 @@ class Baseline:
             for gauge, value in zip(self._gauges, values, strict=True)
             if gauge.test == "drift" and np.isfinite(value)
         }
-        few = f"fewer than {self.fewest} known values on one side"
-        return {rule.column: rule.skip or few for rule in self.rules if rule.column not in measured}
+        asked = {gauge.column for gauge in self._gauges if gauge.test == "drift"}
+        few, same = f"fewer than {self.fewest} known values on one side", "nearly all reference values are the same"
+        enough = {rule.column for rule in self.rules if self.reference[rule.column].count() >= self.fewest}
+        return {
+            rule.column: rule.skip or (same if rule.column in enough - asked else few)
+            for rule in self.rules
+            if rule.column not in measured
+        }
 
 
 @dataclass(frozen=True)
@@ -197,13 +204,16 @@ class _Null:
 
     Attributes
     ----------
+    least : ndarray, shape (tests,)
+        Distances below which a move does not matter.
     mean, spread : ndarray, shape (tests,)
-        Of each test's distance over the reference's chunks.
+        Of each test's distance over the reference's chunks, as `_scaled`.
     largest : ndarray, shape (chunks,)
         The largest studentised distance of each, by mean and spread of the others, rising.
     false_alarms : float
     """
 
+    least: np.ndarray
     mean: np.ndarray
     spread: np.ndarray
     largest: np.ndarray
@@ -214,31 +224,33 @@ class _Null:
         sizes = np.array([len(block) for block in blocks])
         to_others = height / (height - sizes)  # from the distance to all rows, the block's among them
         found = np.array([[gauge.value(gauge.reference[block]) for block in blocks] for gauge in gauges]) * to_others
+        least = np.array([gauge.least for gauge in gauges])
+        found = _scaled(found, least[:, None])
         known = np.isfinite(found)
         count = known.sum(axis=1, keepdims=True).astype(float)
         count[count < _FEWEST_CHUNKS / 2] = np.nan
         mean = np.where(known, found, 0).sum(axis=1, keepdims=True) / count
         deviation = np.where(known, found - mean, 0)
         squares = (deviation**2).sum(axis=1, keepdims=True)
-        size = sizes.max()
-        least = np.array([[1 / size if gauge.of_share else _SHARE_OF_LEAST * gauge.least] for gauge in gauges])
+        one_row = 1 / sizes.max() / least
+        floor = np.where([gauge.of_share for gauge in gauges], one_row, _SHARE_OF_LEAST)[:, None]
         from_others = deviation * count / (count - 1)  # a value less the mean of the others, and their variance:
         of_others = (squares - deviation * from_others) / (count - 2)
-        studentised = from_others / np.maximum(np.sqrt(np.maximum(of_others, 0)), least)
+        studentised = from_others / np.maximum(np.sqrt(np.maximum(of_others, 0)), floor)
         largest = np.nanmax(studentised, axis=0, initial=-np.inf)
-        spread = np.maximum(np.sqrt(squares / (count - 1)), least)
-        return cls(mean[:, 0], spread[:, 0], np.sort(largest), false_alarms)
+        spread = np.maximum(np.sqrt(squares / (count - 1)), floor)
+        return cls(least, mean[:, 0], spread[:, 0], np.sort(largest), false_alarms)
 
     @property
     def critical(self) -> float:
-        """The studentised distance that the stated share of blocks, at most, exceeds."""
+        """The studentised distance that the stated share of chunks, at most, exceeds."""
         allowed = int(self.false_alarms * (len(self.largest) + 1))
         return float(self.largest[-allowed]) if allowed else np.inf
 
     def findings(self, gauges: list[Gauge], values: np.ndarray) -> list[Finding | None]:
         """Return what each test says of a chunk; nothing where it has too little to go by."""
-        studentised = (values - self.mean) / self.spread
-        thresholds = np.maximum(self.mean + self.critical * self.spread, [gauge.least for gauge in gauges])
+        studentised = (_scaled(values, self.least) - self.mean) / self.spread
+        thresholds = np.maximum(np.expm1(self.mean + self.critical * self.spread), 1) * self.least
         beyond = len(self.largest) - np.searchsorted(self.largest, studentised)
         p = (1 + beyond) / (len(self.largest) + 1)
         return [
@@ -247,6 +259,11 @@ class _Null:
             if np.isfinite(value) and np.isfinite(threshold) else None
             for gauge, value, threshold, share in zip(gauges, values, thresholds, p, strict=True)
         ]  # fmt: skip
+
+
+def _scaled(distance: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """Return distances so that a test with rare, huge values does not set the bar for all others."""
+    return np.log1p(distance / least)
 
 
 def _unknown_as_null(side: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:

@@ -12,6 +12,8 @@ from monitoring.thresholds import Rule
 _CENTRAL = (0.001, 0.999)
 """Quantiles of the reference between which a number is in range."""
 _SHARE = "change of share"
+_MOST_EQUAL = 0.98
+"""Share of a number's values from which on a distance would be that of the few others: they are `outside`."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,16 @@ def gauges(reference: pl.DataFrame, rules: list[Rule], fewest: int, fewest_withi
         found.append(_missing(reference, rule))
         if reference[rule.column].count() >= fewest:
             found.append(_outside(reference, rule))
-            found.append(_drift(reference, rule, fewest))
-            found.extend(_within(reference, rule, fewest_within))
+            if not _constant(reference, rule):
+                found.append(_drift(reference, rule, fewest))
+                found.extend(_within(reference, rule, fewest_within))
     return found
+
+
+def _constant(reference: pl.DataFrame, rule: Rule) -> bool:
+    """Return whether nearly all known values of a number are one and the same."""
+    known = reference[rule.column].drop_nulls()
+    return rule.kind == "number" and int(known.unique_counts().to_numpy().max()) > _MOST_EQUAL * len(known)
 
 
 def _drift(reference: pl.DataFrame, rule: Rule, fewest: int) -> Gauge:
@@ -115,7 +124,8 @@ def _outside(reference: pl.DataFrame, rule: Rule) -> Gauge:
     """Return the share of rows beyond the reference's range by more than what matters, or of a category unseen."""
     known = reference[rule.column].drop_nulls()
     if rule.kind == "number":
-        low, high = (float(np.quantile(known.to_numpy(), level)) for level in _CENTRAL)
+        central = (0.5, 0.5) if _constant(reference, rule) else _CENTRAL
+        low, high = (float(np.quantile(known.to_numpy(), level)) for level in central)
         margin = rule.threshold * float(known.to_numpy().std())
         strange = ~pl.col(rule.column).is_between(low - margin, high + margin)
     else:
