@@ -8,6 +8,7 @@ import numpy as np
 from features import online_home
 from features.errors import RecoupError
 from features.home import Home
+from features.marts.columns import MISSING
 from features.online_row import RowReader
 from features.services import NOBODY
 from serving.given import Given
@@ -56,7 +57,9 @@ class Pricing:
             require_standing(request.moment, moment, row.known_at)
         with self._scorer.journal.together():
             priced = [
-                self._priced("price", loan_id, row.also["currency"], row.also["collateral_type"], Inputs.read(row))
+                self._priced(
+                    "price", loan_id, row.also["currency"], _known(row.also["collateral_type"]), Inputs.read(row)
+                )
                 for loan_id, row in zip(request.loan_ids, rows, strict=True)
             ]
         return PriceResponse.model_construct(loans=priced)
@@ -115,6 +118,10 @@ class Pricing:
         """Return what is still owed; NaN where the balance is unknown."""
         balance, collected = inputs.numbers.take(self._places).tolist()
         return max(balance * (1 - (collected if collected == collected else 0.0)), 0.0)
+
+
+def _known(category: str | None) -> str | None:
+    return None if category == MISSING else category
 
 
 def _outlook(outlook: Outlook) -> list[AtHorizon]:
