@@ -142,7 +142,8 @@ except RecoupError as error:
 # ## 4. Time goes by
 # Both models are watched chunk by chunk, months of loans and weeks of attempts: inputs, scores, missing values and
 # rows that came are compared with those that the model learnt from, and what chance does is learnt from the
-# reference.
+# reference. The map shows columns by chunks: blue lies near the reference, yellow at the threshold, red beyond; a dot
+# is an alert.
 
 # %%
 with steps("watching both models", 3) as progress:
@@ -151,8 +152,7 @@ figure = picture.overview(quiet.models)
 display(figure)
 
 # %% [markdown]
-# Columns by chunks: the darker, the farther from the reference. The simulated world does not change, and what it says
-# is:
+# The simulated world does not change, so that little should stand here: a model a line, then what alerts are open.
 
 # %%
 print(quiet.summary())
