@@ -96,7 +96,6 @@ class FeatureDoor:
         from features.repository import definitions
 
         self.home.feast.mkdir(parents=True, exist_ok=True)
-        # made first: Feast sets filters of its own while it is imported
         store, defined = self._feast, definitions(self._marts.places())
         with warnings.catch_warnings():
             # Feast calls every on-demand view experimental, at every apply
@@ -218,7 +217,9 @@ class FeatureDoor:
 
     @cached_property
     def _feast(self) -> "FeastStore":
-        from feast import FeatureStore
+        with warnings.catch_warnings():
+            # Feast sets warning filters of the whole process while it is imported: they are put back
+            from feast import FeatureStore
 
         if not self.home.feast.is_dir():
             raise RecoupError(

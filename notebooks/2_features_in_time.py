@@ -146,8 +146,9 @@ SVG(found.plots[0].svg)
 # %% [markdown]
 # ## 6. Found by a score that is too good, until it is asked live
 # Out of time the leaking model is the best that anybody has seen. Live, the columns hold what was known at the moment
-# of the question, and the model that leaned on them has nothing to stand on. What the pack of an honest model says is
-# less, and it holds.
+# of the question: it puts loans in order no better than the honest model does, and its level is gone. It waits for
+# payments that nobody has made yet, and foretells a small part of what comes in. The honest model promises less, and
+# keeps it.
 
 # %%
 curve = leaky.curve(without.parts.train)
