@@ -140,7 +140,14 @@ def _bentoml(home: Home):
     # BentoML reads these when it is imported
     os.environ["BENTOML_HOME"] = str(home.bentoml)
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-    home.bentoml.mkdir(parents=True, exist_ok=True)
     import bentoml
+    from bentoml._internal.bento import BentoStore
+    from bentoml._internal.configuration.containers import BentoMLContainer
 
+    # and would keep the stores of a process's first home for all later ones
+    store, scratch = (home.bentoml / name for name in ("bentos", "tmp"))
+    for folder in (store, scratch):
+        folder.mkdir(parents=True, exist_ok=True)
+    BentoMLContainer.bento_store.set(BentoStore(store))
+    BentoMLContainer.tmp_bento_store_dir.set(str(scratch))
     return bentoml

@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from features.errors import RecoupError
+from features.home import Home
 from features.lake import Lake
 from features.store import FeatureDoor
 from recoup.client import Dispatch, Pricing, Refused
@@ -253,6 +254,13 @@ def test_a_bento_is_built_once_per_model_version(own, registered):
     assert registered.package.fingerprint in tag
     label = json.loads((bento.path(own, tag) / "src" / "model" / "label.json").read_text())
     assert label == registered.label
+
+
+def test_every_home_of_a_process_keeps_its_own_bentos(own, registered, tmp_path):
+    tag = bento.build(own, registered)
+    other = Home(tmp_path / "other")
+    assert bento.build(other, registered) == tag
+    assert bento.path(other, tag).is_relative_to(other.root) and bento.path(own, tag).is_relative_to(own.root)
 
 
 def test_every_answered_decision_is_in_the_journal(served, own):
