@@ -67,9 +67,24 @@ class Home:
         return self.root / "plans"
 
     @property
+    def monitoring(self) -> Path:
+        """The ledger of alerts, and Evidently's workspace."""
+        return self.root / "monitoring"
+
+    @property
+    def loop(self) -> Path:
+        """Trials of challengers: a folder a model, a file a trial."""
+        return self.root / "loop"
+
+    @property
     def reports(self) -> Path:
         """Reports and plots that commands write when they are not told where."""
         return self.root / "reports"
+
+    @property
+    def demo(self) -> Path:
+        """The demo's world and keys, and notes of what it has done."""
+        return self.root / "demo"
 
 
 def current() -> Home:

@@ -27,7 +27,7 @@ _log = logging.getLogger("recoup.alerts")
 @contextmanager
 def opened(home: Home) -> Iterator["Ledger"]:
     """Open the alerts of a home for the one writer at a time; they are saved at the end, unless it fails."""
-    with files.locked(home.root / "monitoring"):
+    with files.locked(home.monitoring):
         ledger = Ledger(home)
         yield ledger
         ledger.save()
@@ -45,7 +45,7 @@ class Ledger:
     """
 
     def __init__(self, home: Home) -> None:
-        self._path = home.root / "monitoring" / "alerts.json"
+        self._path = home.monitoring / "alerts.json"
         content = _read(self._path)
         self.alerts = [Alert(**_dated(alert)) for alert in content["alerts"]]
         self.undelivered: list[dict[str, Any]] = content["undelivered"]

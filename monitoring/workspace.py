@@ -29,7 +29,7 @@ _MOST_ROWS, _MOST_COLUMNS = 5_000, 5
 
 def folder(home: Home) -> Path:
     """Return where the workspace of a home is."""
-    return home.root / "monitoring" / "evidently"
+    return home.monitoring / "evidently"
 
 
 class Accounts:

@@ -85,17 +85,17 @@ def standing(home: Home) -> DemoHome | None:
 
 
 def _folder(home: Home) -> Path:
-    return home.root / "demo" / "world"
+    return home.demo / "world"
 
 
 def _materialized(home: Home) -> Path:
     """Return the mark of the last step, which says of what and until when the online store was filled."""
-    return home.root / "demo" / "materialized.json"
+    return home.demo / "materialized.json"
 
 
 def _keys(home: Home, progress: Progress) -> Path:
     """Make the token and API key of the demo once, readable by its owner only."""
-    path = home.root / "demo" / "keys.sh"
+    path = home.demo / "keys.sh"
     if not path.is_file():
         made = {name: secrets.token_hex(32) for name in ("RECOUP_TOKEN_KEY", "RECOUP_API_KEY")}
         lines = [
@@ -115,7 +115,7 @@ def _keys(home: Home, progress: Progress) -> Path:
 def _world(home: Home, loans: int, seed: int, progress: Progress) -> Path:
     from features.world import simulate
 
-    mark, folder = home.root / "demo" / "world.json", _folder(home)
+    mark, folder = home.demo / "world.json", _folder(home)
     asked = {"loans": loans, "seed": seed}
     if mark.is_file() and json.loads(mark.read_text()) == asked:
         progress("simulated world: as before")
@@ -161,7 +161,7 @@ def _train(home: Home, name: str, seed: int, progress: Progress) -> Any:
 
 
 def _bentos(home: Home) -> Path:
-    return home.root / "demo" / "bentos.json"
+    return home.demo / "bentos.json"
 
 
 def _build(home: Home, versions: dict[str, Any], progress: Progress) -> dict[str, str]:

@@ -94,7 +94,7 @@ class Trials:
     """The trials of one model in one home, a JSON file each."""
 
     def __init__(self, home: Home, model: str):
-        self._folder = home.root / "loop" / model
+        self._folder = home.loop / model
 
     def all(self) -> list[Trial]:
         """Return every trial, the oldest first.

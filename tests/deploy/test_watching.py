@@ -94,9 +94,15 @@ def test_every_metric_of_the_manual_is_on_a_panel():
 
 
 def test_alerts_are_those_of_the_manual_and_say_what_to_do():
-    told = set(re.findall(r"^\| ([a-z ]+) \|", MANUAL, re.MULTILINE))
-    assert {rule["alert"] for rule in RULES} <= told
-    by_metric = {row.split("|")[1].strip() for row in MANUAL.splitlines() if "| `" not in row[:3] and "recoup_" in row}
-    assert by_metric - {"metric"} <= {rule["alert"] for rule in RULES}
+    told = {row[0]: row[1:] for row in re.findall(r"^\| ([a-z ]+) \| (.*) \| (.*) \|$", MANUAL, re.MULTILINE)}
+    assert {name for name, (when, _) in told.items() if re.search(r"\b(up|recoup_\w+)\b", when)} == {
+        rule["alert"] for rule in RULES
+    }
     for rule in RULES:
+        when, do = told[rule["alert"]]
+        for metric in selected(rule["expr"]):
+            assert metric.removesuffix("_bucket") in when, rule["alert"]
+        lasting = re.search(r"for (\d+) minutes?$", when)
+        assert rule.get("for", "") == (f"{lasting[1]}m" if lasting else ""), rule["alert"]
         assert rule["annotations"].keys() == {"summary", "action"} and rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"]["action"] == do.replace("`", ""), rule["alert"]
