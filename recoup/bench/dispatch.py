@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy.stats import t as student
 
 from features.feeds.columns import INSTANT
 from features.feeds.contacts import CHANNELS
 from features.home import Home
 from features.store import FeatureDoor
 from features.world import load_truth, simulate, worth
-from recoup.bench import law
+from recoup.bench import law, seeds
 from serving.dispatch import candidates, offering, planning, policies
 from serving.dispatch.capacities import Capacities
 from training import contact, job
@@ -47,16 +46,10 @@ def measure(progress: Progress) -> dict[str, float]:
             found.append(_world(Path(folder), _SEED + number))
     table = pl.DataFrame(found)
     figures["illegal_slots"] = float(table["illegal"].sum())
-    figures |= _ratio("share_of_oracle_gain", table["ours"] / table["oracle"])
+    figures |= seeds.mean("share_of_oracle_gain", (table["ours"] / table["oracle"]).to_numpy())
     for name in policies.RANKS:
-        figures |= _ratio(f"{name}_over_ours", table[name] / table["ours"])
+        figures |= seeds.mean(f"{name}_over_ours", (table[name] / table["ours"]).to_numpy())
     return figures
-
-
-def _ratio(name: str, ratios: pl.Series) -> dict[str, float]:
-    values = ratios.to_numpy()
-    half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return {name: values.mean(), f"{name}.lower": values.mean() - half, f"{name}.upper": values.mean() + half}
 
 
 def _world(folder: Path, seed: int) -> dict[str, float]:
