@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import mlflow
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import log_loss
 
 from features.home import Home
 from features.lake import Lake
@@ -21,6 +23,7 @@ from serving.journal import Journal
 from training import aliases, registry
 from training.approval import Approver
 from training.job import Trained
+from training.leaf_shap import LeafShap
 from training.level import levelled
 
 AS_OF = datetime(2025, 6, 30, tzinfo=UTC)
@@ -45,8 +48,19 @@ def home(worked, tmp_path):
 def registered(home, package, tmp_path):
     """Register a version as a training would; the first of a home is in force."""
     trained = Trained(package, {}, pl.DataFrame(), pl.DataFrame(), {"trials": 0, "designs": {}, "utility": 0.0})
-    with registry.started(home, "recovery"):
+    with registry.started(home, package.card.name):
         return registry.register(home, trained, [], tmp_path / f"package-{package.fingerprint}")
+
+
+def on_trial(home, champion, challenger, tmp_path):
+    """Put a version on trial against another."""
+    name = champion.card.name
+    registered(home, champion, tmp_path)
+    version = registered(home, challenger, tmp_path).version
+    registry.promote(home, name, version, alias="challenger")
+    kept = Trials(home, name)
+    trial = kept.begun(name, "a test", [], AS_OF)
+    return kept.keep(trial, state=ON_TRIAL, champion=f"{name}/1", version=version)
 
 
 @pytest.fixture
@@ -54,18 +68,15 @@ def tried(home, champion, tmp_path):
     """Put a version on trial against another; both are the champion at other levels."""
 
     def put(in_force: float, challenger: float):
-        registered(home, levelled(champion, {"factor": in_force}), tmp_path)
-        version = registered(home, levelled(champion, {"factor": challenger}), tmp_path).version
-        registry.promote(home, "recovery", version, alias="challenger")
-        kept = Trials(home, "recovery")
-        trial = kept.begun("recovery", "a test", [], AS_OF)
-        return kept.keep(trial, state=ON_TRIAL, champion="recovery/1", version=version)
+        return on_trial(
+            home, levelled(champion, {"factor": in_force}), levelled(champion, {"factor": challenger}), tmp_path
+        )  # fmt: skip
 
     return put
 
 
-def named(home):
-    return {alias: found.version for alias, found in aliases.read(home, "recovery").items()}
+def named(home, name="recovery"):
+    return {alias: found.version for alias, found in aliases.read(home, name).items()}
 
 
 def test_a_better_challenger_takes_the_alias_and_the_reason_is_kept(home, tried):
@@ -138,6 +149,46 @@ def test_both_sides_are_judged_by_cash_that_neither_has_learnt_from(home, champi
     assert order.champion > 0.05
     nothing = compare(door, champion, champion, AS_OF)
     assert nothing.rows == 0 and gate.verdict(nothing, last=False)[0] == ON_TRIAL
+
+
+@pytest.fixture(scope="module")
+def dialler(worked):
+    """The contact model, and what it would be with its first trees alone."""
+    whole = registry.load(worked, "contact", "1").package
+    few = whole.model.copy()
+    few.shrink(ntree_end=5)
+    return whole, replace(whole, model=few, shap=LeafShap.build(few))
+
+
+def test_contact_is_judged_by_the_attempts_since_as_they_were_known(home, dialler):
+    whole, few = dialler
+    door = FeatureDoor(home)
+    found = compare(door, whole, few, UNTIL)
+    attempts = door.lake.scan("contacts").filter(
+        pl.col("attempted_at") - timedelta(seconds=1) > AS_OF, pl.col("known_at") <= UNTIL
+    )
+    attempts = attempts.sort("attempted_at").collect()
+    assert (found.rows, found.debtors) == (attempts.height, attempts["borrower_id"].n_unique())
+    asked = attempts.select(
+        "loan_id", "borrower_id", channel_asked="channel", point_kind_asked=pl.col("point_kind").fill_null("unknown"),
+        moment=pl.col("attempted_at") - timedelta(seconds=1),
+    )  # fmt: skip
+    frame, reached = door.frame(whole.card.service, asked), attempts["right_party"].to_numpy()
+    (loss,) = found.measures
+    for side, told in ((whole, loss.champion), (few, loss.challenger)):
+        assert told == pytest.approx(log_loss(reached, side.scores(frame)), abs=1e-9)
+    assert loss.worse and loss.low < loss.challenger - loss.champion < loss.high
+    same = compare(door, whole, whole, UNTIL).measures[0]
+    assert same.low == same.high == 0 and not same.better and not same.worse
+
+
+@pytest.mark.parametrize(("better", "state", "in_force"), [(True, IN_FORCE, "2"), (False, REFUSED, "1")])
+def test_a_contact_challenger_takes_the_alias_only_when_it_is_better(home, dialler, tmp_path, better, state, in_force):
+    challenger, champion = dialler if better else reversed(dialler)
+    on_trial(home, champion, challenger, tmp_path)
+    trial = gate.decide(home, "contact", UNTIL, SIGNED)
+    assert trial.state == state and "log loss" in trial.reason
+    assert named(home, "contact") == {"champion": in_force}
 
 
 measures = st.builds(
