@@ -2,16 +2,8 @@
 
 Every column of a chunk is asked several questions (its values, its missing values, those out of range
 or never seen, its values region by region), some hundred and fifty a chunk for one model. Each answer is
-a distance from the reference. How large it becomes by chance is learnt from the reference itself: its own
-chunks of time, cut to as many rows as the chunk has, each against all others, so that what rows share
-that were made at about the same time counts as chance too. Distances, on a scale that is straight up to
-the least that matters and logarithmic beyond, are studentised by their mean and spread over the other
-chunks, and a chunk alerts where one exceeds what the largest of all of them exceeds in no more than the
-stated share of the reference's chunks (single-step maxT: Westfall & Young 1993, "Resampling-based multiple
-testing"). A chunk that is one more of the same kind is as likely to be among the farthest as any other
-(conformal prediction: Vovk et al. 2005, doi:10.1007/b106715): the stated share of unchanged chunks alerts,
-whatever the number of questions and however they hang together. A move that is certain but too small to
-matter is none: each column has a least distance as well.
+a distance from the reference; how large it becomes by chance is told by `monitoring.chance`. A move that
+is certain but too small to matter is none: each column has a least distance as well.
 """
 
 from dataclasses import dataclass, field
@@ -21,17 +13,14 @@ import numpy as np
 import polars as pl
 
 from features.marts.columns import MISSING
+from monitoring.chance import FEWEST_CHUNKS, Null, Part, parts
 from monitoring.gauges import Gauge, gauges
 from monitoring.thresholds import Rule
 
 CHUNK = "chunk"
 """Column of the reference that says which chunk of time a row lies in."""
-_FEWEST_CHUNKS = 20
-"""Chunks of the reference that a verdict needs."""
 _GRID = 1.1
 """Ratio of neighbouring sizes to which the reference's chunks are cut: chunks of about a size share a null."""
-_SHARE_OF_LEAST = 0.1
-"""Least spread by chance of a distance, as a share of the least that matters; a share's is that of one row."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +119,7 @@ class Baseline:
     false_alarms: float
     fewest: int
     fewest_within: int
-    _nulls: dict[int, "_Null"] = field(default_factory=dict, repr=False)
+    _nulls: dict[int, Null] = field(default_factory=dict, repr=False)
 
     def compare(self, chunk: pl.DataFrame) -> Comparison:
         """Compare one chunk of rows with the reference.
@@ -147,26 +136,29 @@ class Baseline:
         """
         if chunk.height < self.fewest:
             return Comparison([], untested=f"too few rows: {chunk.height}, {self.fewest} needed")
-        if len(self._chunks) < _FEWEST_CHUNKS:
-            return Comparison([], untested=f"too few reference chunks: {len(self._chunks)}, {_FEWEST_CHUNKS} needed")
+        if len(self._chunks) < FEWEST_CHUNKS:
+            return Comparison([], untested=f"too few reference chunks: {len(self._chunks)}, {FEWEST_CHUNKS} needed")
         null = self._null(chunk.height)
         chunk = _unknown_as_null(chunk, self.rules)
         values = np.array([gauge.value(gauge.read(chunk)) for gauge in self._gauges])
+        thresholds, p = null.judged(values)
         findings = [
-            finding
-            for gauge, finding in zip(self._gauges, null.findings(self._gauges, values), strict=True)
-            if finding is not None
-        ]
+            Finding(gauge.column, gauge.test, gauge.method, float(value), float(threshold), float(share),
+                    bool(value >= threshold), gauge.within)
+            for gauge, value, threshold, share in zip(self._gauges, values, thresholds, p, strict=True)
+            if np.isfinite(value) and np.isfinite(threshold)
+        ]  # fmt: skip
         return Comparison(_worst_within(findings), self._not_compared(values))
 
-    def _null(self, rows: int) -> "_Null":
+    def _null(self, rows: int) -> Null:
         """Return what chunks of about so many rows do, rather fewer: they stray farther."""
         size = max(int(_GRID ** int(np.log(rows) / np.log(_GRID))), self.fewest)
         if size not in self._nulls:
-            cut = [chunk[:size] for chunk in self._chunks]
-            full = [chunk for chunk in cut if 2 * len(chunk) >= size]
-            blocks = full if len(full) >= _FEWEST_CHUNKS else cut
-            self._nulls[size] = _Null.learn(self._gauges, blocks, self.reference.height, self.false_alarms)
+            lengths = np.array([len(chunk) for chunk in self._chunks])
+            full = 2 * lengths >= size
+            used = full if full.sum() >= FEWEST_CHUNKS else np.full(len(full), True)
+            found = np.hstack([part.distances(size) for part in self._parts])[:, used]
+            self._nulls[size] = Null.learn(self._gauges, found, min(size, int(lengths.max())), self.false_alarms)
         return self._nulls[size]
 
     @cached_property
@@ -177,9 +169,19 @@ class Baseline:
         return [rows.to_numpy() for rows in groups if len(rows) >= self.fewest]
 
     @cached_property
+    def _parts(self) -> list[Part]:
+        return parts(self._known, self._chunks, self._gauges, self._gauged)
+
+    @cached_property
     def _gauges(self) -> list[Gauge]:
-        reference = _unknown_as_null(self.reference, self.rules)
-        return gauges(reference, self.rules, self.fewest, self.fewest_within)
+        return self._gauged(self._known)
+
+    @cached_property
+    def _known(self) -> pl.DataFrame:
+        return _unknown_as_null(self.reference, self.rules)
+
+    def _gauged(self, rows: pl.DataFrame) -> list[Gauge]:
+        return gauges(rows, self.rules, self.fewest, self.fewest_within)
 
     def _not_compared(self, values: np.ndarray) -> dict[str, str]:
         """Return the columns without a comparison of their values, and why."""
@@ -196,74 +198,6 @@ class Baseline:
             for rule in self.rules
             if rule.column not in measured
         }
-
-
-@dataclass(frozen=True)
-class _Null:
-    """What chunks of one size do by chance.
-
-    Attributes
-    ----------
-    least : ndarray, shape (tests,)
-        Distances below which a move does not matter.
-    mean, spread : ndarray, shape (tests,)
-        Of each test's distance over the reference's chunks, as `_scaled`.
-    largest : ndarray, shape (chunks,)
-        The largest studentised distance of each, by mean and spread of the others, rising.
-    false_alarms : float
-    """
-
-    least: np.ndarray
-    mean: np.ndarray
-    spread: np.ndarray
-    largest: np.ndarray
-    false_alarms: float
-
-    @classmethod
-    def learn(cls, gauges: list[Gauge], blocks: list[np.ndarray], height: int, false_alarms: float) -> "_Null":
-        sizes = np.array([len(block) for block in blocks])
-        to_others = height / (height - sizes)  # from the distance to all rows, the block's among them
-        found = np.array([[gauge.value(gauge.reference[block]) for block in blocks] for gauge in gauges]) * to_others
-        least = np.array([gauge.least for gauge in gauges])
-        found = _scaled(found, least[:, None])
-        known = np.isfinite(found)
-        count = known.sum(axis=1, keepdims=True).astype(float)
-        count[count < _FEWEST_CHUNKS / 2] = np.nan
-        mean = np.where(known, found, 0).sum(axis=1, keepdims=True) / count
-        deviation = np.where(known, found - mean, 0)
-        squares = (deviation**2).sum(axis=1, keepdims=True)
-        one_row = 1 / sizes.max() / least
-        floor = np.where([gauge.of_share for gauge in gauges], one_row, _SHARE_OF_LEAST)[:, None]
-        from_others = deviation * count / (count - 1)  # a value less the mean of the others, and their variance:
-        of_others = (squares - deviation * from_others) / (count - 2)
-        studentised = from_others / np.maximum(np.sqrt(np.maximum(of_others, 0)), floor)
-        largest = np.nanmax(studentised, axis=0, initial=-np.inf)
-        spread = np.maximum(np.sqrt(squares / (count - 1)), floor)
-        return cls(least, mean[:, 0], spread[:, 0], np.sort(largest), false_alarms)
-
-    @property
-    def critical(self) -> float:
-        """The studentised distance that the stated share of chunks, at most, exceeds."""
-        allowed = int(self.false_alarms * (len(self.largest) + 1))
-        return float(self.largest[-allowed]) if allowed else np.inf
-
-    def findings(self, gauges: list[Gauge], values: np.ndarray) -> list[Finding | None]:
-        """Return what each test says of a chunk; nothing where it has too little to go by."""
-        studentised = (_scaled(values, self.least) - self.mean) / self.spread
-        thresholds = np.maximum(np.expm1(self.mean + self.critical * self.spread), 1) * self.least
-        beyond = len(self.largest) - np.searchsorted(self.largest, studentised)
-        p = (1 + beyond) / (len(self.largest) + 1)
-        return [
-            Finding(gauge.column, gauge.test, gauge.method, float(value), float(threshold), float(share),
-                    bool(value >= threshold), gauge.within)
-            if np.isfinite(value) and np.isfinite(threshold) else None
-            for gauge, value, threshold, share in zip(gauges, values, thresholds, p, strict=True)
-        ]  # fmt: skip
-
-
-def _scaled(distance: np.ndarray, least: np.ndarray) -> np.ndarray:
-    """Return distances so that a test with rare, huge values does not set the bar for all others."""
-    return np.log1p(distance / least)
 
 
 def _unknown_as_null(side: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:

@@ -30,8 +30,6 @@ class Gauge:
         Takes a frame (n, columns), returns its rows as ``value`` takes them, shape (n,), NaN where unknown.
     value : callable
         Takes such rows, returns how far they lie from the reference; NaN when too few of them are known.
-    reference : ndarray, shape (n,)
-        The reference rows as ``value`` takes them.
     within : str, optional
         The value of the category whose rows are asked about.
     """
@@ -42,8 +40,12 @@ class Gauge:
     least: float
     read: Callable[[pl.DataFrame], np.ndarray]
     value: Callable[[np.ndarray], float]
-    reference: np.ndarray
     within: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What it asks: gauges of other rows with the same key ask the same."""
+        return self.column, self.test, self.within
 
     @property
     def of_share(self) -> bool:
@@ -57,7 +59,7 @@ def gauges(reference: pl.DataFrame, rules: list[Rule], fewest: int, fewest_withi
     Parameters
     ----------
     reference : polars.DataFrame, shape (n, columns)
-        In the order of time; unknown categories are null.
+        Unknown categories are null.
     rules : list of Rule
     fewest, fewest_within : int
         Known values needed, as a whole and within one value of a category.
@@ -91,7 +93,7 @@ def _drift(reference: pl.DataFrame, rule: Rule, fewest: int) -> Gauge:
         known = rows[~np.isnan(rows)]
         return stick.distance(known) if len(known) >= fewest else np.nan
 
-    return Gauge(rule.column, "drift", rule.method, rule.threshold, read, value, read(reference))
+    return Gauge(rule.column, "drift", rule.method, rule.threshold, read, value)
 
 
 def _within(reference: pl.DataFrame, rule: Rule, fewest: int) -> Iterator[Gauge]:
@@ -108,9 +110,7 @@ def _within(reference: pl.DataFrame, rule: Rule, fewest: int) -> Iterator[Gauge]
         ) -> np.ndarray:
             return np.where((frame[by] == name).fill_null(False).to_numpy(), encode(frame), np.nan)
 
-        yield Gauge(
-            rule.column, "drift within", rule.method, rule.within.threshold, read, whole.value, read(reference), name
-        )
+        yield Gauge(rule.column, "drift within", rule.method, rule.within.threshold, read, whole.value, name)
 
 
 def _missing(reference: pl.DataFrame, rule: Rule) -> Gauge:
@@ -138,10 +138,9 @@ def _outside(reference: pl.DataFrame, rule: Rule) -> Gauge:
 
 
 def _share(reference: pl.DataFrame, rule: Rule, test: str, read: Callable[[pl.DataFrame], np.ndarray]) -> Gauge:
-    rows = read(reference)
-    usual = float(rows.mean())
+    usual = float(read(reference).mean())
 
     def value(rows: np.ndarray) -> float:
         return abs(float(rows.mean()) - usual)
 
-    return Gauge(rule.column, test, _SHARE, rule.missing, read, value, rows)
+    return Gauge(rule.column, test, _SHARE, rule.missing, read, value)
