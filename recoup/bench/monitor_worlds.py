@@ -18,6 +18,7 @@ from monitoring.loop.retraining import registered
 from monitoring.loop.year import SMALL
 from monitoring.outcome import Outcome
 from training import contact
+from training.task import Task
 
 AS_OF = datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)
 SINCE = "2025-03-01"
@@ -30,6 +31,8 @@ _CONTACT = dataclasses.replace(
     search={"iterations": (100, 100), "depth": (4, 4), "learning_rate": (0.1, 0.1), "l2_leaf_reg": (5, 5),
             "rsm": (0.5, 0.5)},
 )  # fmt: skip
+TASKS = (_CONTACT, SMALL)
+"""Small models of contact and recovery."""
 _RECENT = pl.col("cutoff_on") >= SINCE
 
 
@@ -74,11 +77,11 @@ _NAMED = {
 """By change: what an alert has to name for the change to be found."""
 
 
-def unchanged(folder: Path, loans: int, seed: int) -> Outcome:
-    """Return what the monitor says of a year in which nothing happens, after small models of the years before."""
+def unchanged(folder: Path, loans: int, seed: int, tasks: tuple[Task, ...]) -> Outcome:
+    """Return what the monitor says of a year in which nothing happens, after models of the years before."""
     world, home = simulate(loans, seed, folder / "world"), Home(folder / "home")
     _ingest(home, world.feeds)
-    for task in (SMALL, _CONTACT):
+    for task in tasks:
         registered(home, task, source=None, as_of=AS_OF, trials=1, seed=seed, progress=lambda line: None)
     return monitor(home, folder / "out", progress=lambda line: None)
 
