@@ -18,7 +18,7 @@ from features.errors import RecoupError
 from features.lake import Lake
 from features.marts.contact import JUST_BEFORE
 from features.store import FeatureDoor
-from training import attempt_value, baselines, challengers, metrics
+from training import attempt_effect, baselines, challengers, metrics
 from training.task import Task
 
 
@@ -57,7 +57,7 @@ def rows(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
 
 
 def _attempt_value(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> dict[str, Any]:
-    found = attempt_value.estimate(door, source, as_of, seed)
+    found = attempt_effect.estimate(door, source, as_of, seed)
     return {"attempt_value": found.to_card()} if found else {}
 
 

@@ -32,8 +32,8 @@ def logged(lake: Lake, source: str, as_of: datetime) -> pl.DataFrame:
         )
         .join(debts, on="loan_id")
         .sort("attempted_at", "attempt_id")  # sums in one order: the same estimate to the last bit
-        .select("loan_id", "borrower_id", "channel", "attempted_at", "right_party", "cost", "balance", "propensity",
-                (pl.col("attempted_at") - JUST_BEFORE).alias("moment"),
+        .select("loan_id", "borrower_id", "channel", "agency", "attempted_at", "right_party", "cost", "balance",
+                "propensity", (pl.col("attempted_at") - JUST_BEFORE).alias("moment"),
                 pl.col("point_kind").fill_null("unknown"),
                 (1 / pl.col("propensity")).alias("weight"))
         .collect()

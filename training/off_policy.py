@@ -13,7 +13,7 @@ often as the policy would come to it, by the ratios of the attempts of the week 
 Sutton and Singh 2000). No attempt is worth what attempts that missed were followed by, corrected by the chance to
 miss: it rests on the assumption that an attempt that reaches nobody does nothing.
 
-Biased on purpose: cash counts up to a limit (`attempt_value.counted`), so that a few settlements do not drown the
+Biased on purpose: cash counts up to a limit (`attempt_effect.counted`), so that a few settlements do not drown the
 rest, and what an attempt does after 30 days is left out. Weights are not clipped: a policy so far from the logged
 one that few attempts make the estimate is refused.
 """
@@ -25,7 +25,7 @@ import polars as pl
 
 from features.errors import RecoupError
 from features.feeds.contacts import CHANNELS
-from training.attempt_value import counted
+from training.attempt_effect import counted
 from training.cross_fit import cross_fitted, kept_apart
 from training.logged_attempts import WINDOW
 
@@ -72,7 +72,7 @@ def value(log: pl.DataFrame, frame: pl.DataFrame, wanted: np.ndarray, seed: int)
     Parameters
     ----------
     log : polars.DataFrame, n rows
-        See `logged_attempts.logged`. Cash counts as far as in `attempt_value.counted`.
+        See `logged_attempts.logged`. Cash counts as far as in `attempt_effect.counted`.
     frame : polars.DataFrame, shape (n, features)
         See `logged_attempts.features`.
     wanted : ndarray, shape (n, channels)

@@ -134,7 +134,7 @@ def history(door: FeatureDoor, before: datetime, people: pl.Series, points: pl.S
     """
     mine = pl.col("borrower_id").is_in(people.unique().implode())
     shared = pl.col("contact_point").is_in(points.drop_nulls().unique().implode())
-    columns = ["borrower_id", "loan_id", "contact_point", "point_kind", "channel", "attempted_at",
+    columns = ["borrower_id", "loan_id", "contact_point", "point_kind", "channel", "agency", "attempted_at",
                "outcome", "right_party"]  # fmt: skip
     contacts = door.lake.scan("contacts").select(columns)
     return contacts.filter((pl.col("attempted_at") < before) & (mine | shared)).collect()
@@ -153,26 +153,26 @@ def points(door: FeatureDoor, moment: datetime, people: pl.Series) -> pl.DataFra
 def ways(open_debts: pl.DataFrame, points_known: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
     """Return a row per case and channel, as `contact_rules.calendar.judge` takes them.
 
-    A telephone's kind is the one last logged for it. No SMS goes to a landline.
+    A telephone's kind is the one last logged for it, a debt's ``agency`` the one that last tried it. No SMS goes to a
+    landline.
     """
+    attempts = attempts.sort("attempted_at", maintain_order=True)
+    worked = attempts.group_by("loan_id").agg(pl.col("agency").drop_nulls().last())
     reached = open_debts.join(points_known, on="borrower_id", how="left", maintain_order="left")
+    reached = reached.join(worked, on="loan_id", how="left", maintain_order="left")
     consents = [name for name in _STANDING if name.startswith("consent_")]
     parts = []
     for channel, names in _POINTS.items():
         consent = pl.col(f"consent_{channel}") if f"consent_{channel}" in consents else pl.lit(None, pl.Boolean)
         parts.append(
             reached.select(
-                *[name for name in open_debts.columns if name not in consents],
+                *[name for name in (*open_debts.columns, "agency") if name not in consents],
                 pl.lit(channel).alias("channel"),
                 pl.coalesce(names).alias("contact_point"),
                 consent.alias("consent"),
             )
         )
-    kinds = (
-        attempts.sort("attempted_at", maintain_order=True)
-        .group_by("contact_point")
-        .agg(pl.col("point_kind").drop_nulls().last())
-    )
+    kinds = attempts.group_by("contact_point").agg(pl.col("point_kind").drop_nulls().last())
     found = pl.concat(parts).join(kinds, on="contact_point", how="left", maintain_order="left")
     fixed = {"email": "email", "letter": "address", "visit": "address"}
     kind = pl.coalesce(pl.col("channel").replace_strict(fixed, default=None), "point_kind", pl.lit("unknown"))

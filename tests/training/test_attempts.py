@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 
 from features import world
+from features.errors import RecoupError
 from features.feeds.contacts import CHANNELS
 from features.home import Home
 from features.store import FeatureDoor
 from features.world.knowable import knowable_chance
-from training import attempt_value, contact, job, logged_attempts, off_policy
+from training import attempt_effect, attempt_value, contact, job, logged_attempts, off_policy
 from training.attempt_value import AttemptValue
 
 AS_OF = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -46,7 +47,7 @@ def frame(book, log):
 
 @pytest.fixture(scope="module")
 def values(book):
-    return attempt_value.estimate(book[1], "canonical", AS_OF, seed=7)
+    return attempt_effect.estimate(book[1], "canonical", AS_OF, seed=7)
 
 
 def true_cells(files, values, log):
@@ -91,16 +92,34 @@ def test_machines_earn_their_cost_on_young_debt_and_people_on_old(values):
 def test_debtors_differ_as_they_do_in_truth(book, log, frame, values):
     told = world.worth(world.load_truth(book[0].truth), log.drop("cost").with_columns(planned_at="attempted_at"))
     told = told.with_columns(frame.select("months_since_default", *attempt_value.DIFFER), chance="true_chance")
-    plain = values.of(told.drop(attempt_value.DIFFER))["added_value"]
-    knowing = values.of(told)["added_value"]
-    alike = [np.corrcoef(side, told["true_added"])[0, 1] for side in (plain, knowing)]
-    assert alike[1] > alike[0] + 0.05
+    known = ("agency", *attempt_value.DIFFER)
+    alike = [
+        np.corrcoef(values.of(told.drop(known[:left]))["added_value"], told["true_added"])[0, 1]
+        for left in (len(known), 1, 0)
+    ]
+    assert alike[1] > alike[0] + 0.05 and alike[2] > alike[1] + 0.01
 
 
-def test_the_estimate_survives_its_card(values):
+def test_skills_of_agencies_are_found(book, values):
+    true = dict(world.load_truth(book[0].truth).agencies.iter_rows())
+    found, names = values.skills, sorted(true)[:5]  # the sixth is new: too few attempts to tell
+    assert set(found) == set(true)
+    assert np.corrcoef([found[name] for name in names], [true[name] for name in names])[0, 1] > 0.8
+    assert 0.6 < found[names[-1]] < 1 < found[names[0]] < 1.6
+    assert abs(found["agency_6"] - 1) < 0.4
+    case = pl.DataFrame({"channel": ["call"] * 3, "months_since_default": [18.0] * 3, "owed": [5e3] * 3,
+                         "chance": [0.3] * 3, "agency": ["agency_1", None, "nobody has heard of it"]})  # fmt: skip
+    skilled, unknown, never = values.of(case)["added_value"]
+    assert skilled > unknown == never > 0
+
+
+def test_the_estimate_survives_its_card_and_an_earlier_form_is_refused(values):
     again = AttemptValue.from_card(values.to_card())
     assert again.cells.equals(values.cells) and again.differences == values.differences
-    assert again.overall == values.overall and again.size == values.size
+    assert (again.overall, again.size, again.skills) == (values.overall, values.size, values.skills)
+    earlier = {name: part for name, part in values.to_card().items() if name != "skills"}
+    with pytest.raises(RecoupError, match=r"earlier release.*recoup train contact"):
+        AttemptValue.from_card(earlier)
 
 
 def people_first(cases):
