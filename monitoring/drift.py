@@ -148,7 +148,7 @@ class Baseline:
             for gauge, value, threshold, share in zip(self._gauges, values, thresholds, p, strict=True)
             if np.isfinite(value) and np.isfinite(threshold)
         ]  # fmt: skip
-        return Comparison(_worst_within(findings), self._not_compared(values))
+        return Comparison(_worst_within(findings), self._not_compared(findings))
 
     def _null(self, rows: int) -> Null:
         """Return what chunks of about so many rows do, rather fewer: they stray farther."""
@@ -183,15 +183,12 @@ class Baseline:
     def _gauged(self, rows: pl.DataFrame) -> list[Gauge]:
         return gauges(rows, self.rules, self.fewest, self.fewest_within)
 
-    def _not_compared(self, values: np.ndarray) -> dict[str, str]:
+    def _not_compared(self, findings: list[Finding]) -> dict[str, str]:
         """Return the columns without a comparison of their values, and why."""
-        measured = {
-            gauge.column
-            for gauge, value in zip(self._gauges, values, strict=True)
-            if gauge.test == "drift" and np.isfinite(value)
-        }
+        measured = {found.column for found in findings if found.test == "drift"}
         asked = {gauge.column for gauge in self._gauges if gauge.test == "drift"}
-        few, same = f"fewer than {self.fewest} known values on one side", "nearly all reference values are the same"
+        few = f"fewer than {self.fewest} known values in the chunk, or in a part of the reference"
+        same = "nearly all reference values are the same"
         enough = {rule.column for rule in self.rules if self.reference[rule.column].count() >= self.fewest}
         return {
             rule.column: rule.skip or (same if rule.column in enough - asked else few)

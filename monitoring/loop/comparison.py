@@ -62,8 +62,8 @@ class Measure:
     def line(self) -> str:
         """Return the figures as text."""
         form = ",.0f" if max(abs(self.champion), abs(self.challenger)) >= _LARGE else ".4f"
-        by = f"{self.champion:{form}} and {self.challenger:{form}}"
-        return f"{self.name} {by} (the difference is {self.low:+{form}} to {self.high:+{form}})"
+        both = f"{self.champion:{form}} by the champion and {self.challenger:{form}} by the challenger"
+        return f"{self.name} {both} (the difference is {self.low:+{form}} to {self.high:+{form}})"
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _money(rows: pl.DataFrame, sides: list[np.ndarray], cluster: np.ndarray) -> 
     rate = received / owed
     return _measured(
         {
-            "expected cash missed by": (True, lambda at: np.abs(missed[at].sum(axis=0))),
+            "cash missed": (True, lambda at: np.abs(missed[at].sum(axis=0))),
             "rank correlation": (False, lambda at: np.array([_spearman(side[at], rate[at]) for side in sides])),
         },
         cluster,

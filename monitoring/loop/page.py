@@ -79,11 +79,16 @@ def _told(month: Month) -> dict[str, Any]:
         "decided": _trial(decided),
         "retrained": _trial(retrained),
         "did": [
-            *([f"{len(named)} alerts stand ({', '.join(named[:_ALERTS])})"] if named else []),
+            *([_standing(named)] if named else []),
             *([f"{decided.label} {decided.state}"] if decided else []),
             *([f"{retrained.label} trained ({retrained.because})"] if retrained else []),
         ],
     }
+
+
+def _standing(named: list[str]) -> str:
+    told = f"{len(named)} alert{'s stand' if len(named) > 1 else ' stands'}: {', '.join(named[:_ALERTS])}"
+    return told + (f" and {len(named) - _ALERTS} more" if len(named) > _ALERTS else "")
 
 
 def _trial(trial: Trial | None) -> dict[str, Any] | None:
@@ -112,7 +117,7 @@ def _paint(axes: Any, year: Year) -> None:
             axes.scatter([month.number for month in at], [month.bids.bid for month in at], color=colour, marker=marker,
                          s=46, zorder=3, label=f"challenger {what}")  # fmt: skip
     axes.set_xlabel("month")
-    axes.set_ylabel("for the month's loans")
+    axes.set_ylabel("money for the month's loans")
     axes.set_xticks(numbers)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, ncols=3, frameon=False)
