@@ -16,7 +16,8 @@ from features.feeds.contacts import CHANNELS
 from features.home import Home
 from features.store import FeatureDoor
 from features.world import load_truth, simulate, worth
-from recoup.bench import law, seeds
+from recoup.bench import knowable, law, seeds
+from recoup.bench.knowable import Knower
 from serving.dispatch import candidates, offering, planning, policies
 from serving.dispatch.capacities import Capacities
 from training import contact, job
@@ -34,25 +35,31 @@ _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 def measure(progress: Progress) -> dict[str, float]:
     """Return the assignment's gap, time and memory, and net cash against other policies and the oracle.
 
+    ``share_of_oracle_gain`` is our true net cash over that of a planner who knows the truth, ``share_of_knowable_gain``
+    over that of one who knows as much of it as features can tell; `recoup.bench.knowable`.
     ``NAME_over_ours`` is another policy's true net cash over that of recoup's plan: below 1 recoup is ahead. Its
     95 % interval is Student's over the worlds.
     """
     progress(f"an assignment of {_CASES:,} cases")
     figures = _at_scale()
+    progress("what features can tell, from another world's truth")
+    with tempfile.TemporaryDirectory() as folder:
+        knower = knowable.learn(Path(folder), _MOMENT)
     found = []
     for number in range(_WORLDS):
         progress(f"world {number + 1} of {_WORLDS}: {_LOANS:,} loans")
         with tempfile.TemporaryDirectory() as folder:
-            found.append(_world(Path(folder), _SEED + number))
+            found.append(_world(Path(folder), _SEED + number, knower))
     table = pl.DataFrame(found)
     figures["illegal_slots"] = float(table["illegal"].sum())
     figures |= seeds.mean("share_of_oracle_gain", (table["ours"] / table["oracle"]).to_numpy())
+    figures |= seeds.mean("share_of_knowable_gain", (table["ours"] / table["knowable"]).to_numpy())
     for name in policies.RANKS:
         figures |= seeds.mean(f"{name}_over_ours", (table[name] / table["ours"]).to_numpy())
     return figures
 
 
-def _world(folder: Path, seed: int) -> dict[str, float]:
+def _world(folder: Path, seed: int, knower: Knower) -> dict[str, float]:
     """Train in a world, plan its next day in every way, and return what each plan is truly worth (USD)."""
     world, home = simulate(_LOANS, seed, folder / "world"), Home(folder / "home")
     door = FeatureDoor(home)
@@ -67,16 +74,19 @@ def _world(folder: Path, seed: int) -> dict[str, float]:
     cases = candidates.cases(door, _MOMENT)
     told = candidates.judged(door, cases, desk.slots(_MOMENT), _MOMENT)
     values = AttemptValue.from_card(trained.package.card.attempt_value)
-    offers, _ = offering.contacts(door, told, _MOMENT, model, values)
+    offers, known = offering.contacts(door, told, _MOMENT, model, values)
     offers = offers.with_columns(pl.col(pl.Categorical).cast(pl.String))
     true = worth(load_truth(world.truth), offers.rename({"slot": "planned_at"})).rename({"planned_at": "slot"})
     ours = planning.optimum(true, desk, _MOMENT).chosen
     best = planning.optimum(true.with_columns(net_value=pl.col("true_net")), desk, _MOMENT).chosen
+    known_net = pl.Series(knower.net_value(door, known, told.lawful, values, _MOMENT))
+    knowing = planning.optimum(true.with_columns(net_value=known_net), desk, _MOMENT).chosen
     others = {name: policies.in_order(true, name, desk, _MOMENT, seed) for name in policies.RANKS}
     return {
         "illegal": law.illegal(door.lake, ours, _MOMENT),
         "ours": float(ours["true_net"].sum()),
         "oracle": float(best["true_net"].sum()),
+        "knowable": float(knowing["true_net"].sum()),
         **{name: float(plan["true_net"].sum()) for name, plan in others.items()},
     }
 
