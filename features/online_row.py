@@ -5,6 +5,7 @@ the same features of the moment, the same words for what is stale or unknown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -105,6 +106,13 @@ class RowReader:
             stale={view: since for view, after, since in layout.stale_after if asked["moment"] > after},
             known_at={view: iso(found[view].event // 1_000_000) for view in self._stored if found[view].found},
         )
+
+    def steady(self) -> AbstractContextManager[None]:
+        """Give a block in which this thread's reads may share one sight of the store."""
+        try:
+            return self._tables.steady()
+        except NeverFilled:  # each read says so itself
+            return nullcontext()
 
     @cached_property
     def _tables(self) -> Tables:

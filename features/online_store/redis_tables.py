@@ -9,7 +9,7 @@ This module loads the Redis client; `tables.open_tables` loads it only where a l
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -81,6 +81,10 @@ class RedisTables:
             except (ConnectionError, TimeoutError):
                 self._rests_until = time.monotonic() + _REST_S
                 raise
+
+    def steady(self) -> AbstractContextManager[None]:
+        """Give a block in which each read has a sight of its own: hashes that were replaced are not kept for long."""
+        return nullcontext()
 
     @contextmanager
     def writing(self) -> Iterator["_Change"]:

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,19 +36,24 @@ class SqliteTables:
         RecoupError
             When the file cannot be read, or lacks a table that its plan names.
         """
-        try:
-            database = self._database()
-            database.execute("BEGIN")
+        with self._told(), ExitStack() as own:
+            held = getattr(self._own, "held", None)
+            if held is None:
+                yield own.enter_context(self._begun())
+                return
+            if self._own.sight is None:
+                self._own.sight = held.enter_context(self._begun())
+            yield self._own.sight
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Let all reads of this thread in a block share the sight that the first of them opens."""
+        with self._told(), ExitStack() as held:
+            self._own.held, self._own.sight = held, None
             try:
-                yield self._sight(database)
+                yield
             finally:
-                if database.in_transaction:
-                    database.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
-            self._own.file = None  # the next read opens it anew
-            raise RecoupError(
-                f"the online store {self._path} cannot be read: {error}; look at the file, or run `recoup materialize`"
-            ) from error
+                self._own.held = self._own.sight = None
 
     @contextmanager
     def writing(self) -> Iterator["_Transaction"]:
@@ -68,6 +73,27 @@ class SqliteTables:
             database.execute("COMMIT")
         finally:
             database.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say of which file an error is, and open it anew at the next read."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            self._own.file = self._own.sight = None
+            raise RecoupError(
+                f"the online store {self._path} cannot be read: {error}; look at the file, or run `recoup materialize`"
+            ) from error
+
+    @contextmanager
+    def _begun(self) -> Iterator["_Transaction"]:
+        database = self._database()
+        database.execute("BEGIN")
+        try:
+            yield self._sight(database)
+        finally:
+            if database.in_transaction:
+                database.execute("COMMIT")
 
     def _database(self) -> sqlite3.Connection:
         """Return this thread's connection for reading, to the file that is there now."""

@@ -85,6 +85,10 @@ class Tables(Protocol):
         """Open a consistent sight of the store."""
         ...
 
+    def steady(self) -> AbstractContextManager[None]:
+        """Give a block in which this thread's reads may share one sight."""
+        ...
+
     def writing(self) -> AbstractContextManager[Writing]:
         """Open a change; leaving by an exception undoes it."""
         ...

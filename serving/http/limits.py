@@ -49,7 +49,7 @@ def from_environment() -> Limits:
         body_bytes=whole("RECOUP_MAX_BODY_BYTES", 1 << 20),
         tape_bytes=whole("RECOUP_MAX_TAPE_BYTES", 512 << 20),
         waiting_tasks=whole("RECOUP_MAX_WAITING_TASKS", 8),
-        waiting=whole("RECOUP_MAX_WAITING", 128),
+        waiting=whole("RECOUP_MAX_WAITING", 64),
         answer_seconds=number("RECOUP_ANSWER_SECONDS", 10.0),
         body_seconds=number("RECOUP_BODY_SECONDS", 10.0),
         key_rate=number("RECOUP_KEY_RATE", 0.0),

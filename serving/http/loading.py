@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -34,6 +35,9 @@ class Answers(Protocol):
 
     def at_once(self, question: Any) -> bool:
         """Tell whether a question is answered sooner than a thread begins, by what waits for nobody."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Give a block in which one thread answers several questions, none of which may be told before its end."""
 
 
 Loaded = TypeVar("Loaded", bound=Answers)
@@ -73,6 +77,10 @@ class Loading(Generic[Loaded]):
             503 while the model is being loaded, or when it cannot be.
         """
         return self._ready().champion.at_once(question)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Give a block for several calls of `answer`, none of whose answers may be told before its end."""
+        return self._ready().champion.together()
 
     def answer(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
         """Answer a question, here and now; raises as `at_once`."""

@@ -77,13 +77,7 @@ class Journal:
         return self.append(record | {tables.TABLES: told})
 
     def together(self) -> AbstractContextManager[None]:
-        """Give a block in which this thread's decisions wait once, at its end.
-
-        Raises
-        ------
-        RecoupError
-            At the end, when they may not be there; then none of them may be answered.
-        """
+        """Give a block in which this thread's decisions are written once, at its end; see `Writer.together`."""
         return self._writer.together()
 
     def require_writable(self) -> None:

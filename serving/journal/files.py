@@ -26,16 +26,19 @@ class Name:
 class OpenFile:
     """A file that this process writes; one thread at a time may `write`, any may `sync`.
 
-    One that is ``broken`` gets no further lines: what was written may not be there.
+    One that is ``broken`` gets no further lines: what was written may not be there. ``losses`` counts how often
+    lines could not be handed over.
     """
 
     def __init__(self, name: Name, sink: Sink, key: bytes, before: "OpenFile | None"):
-        self.name, self.size, self.broken = name, 0, False
+        self.name, self.size, self.broken, self.losses = name, 0, False, 0
         self.last: bytes = before.last if before else chain.START
         self._key, self._after = key, str(before.name) if before else ""
+        self._held: list[bytes] = []
+        self._taken = (self.size, self.last)
         self._sink, self._synced, self._syncing, self._turn = sink, 0, False, threading.Condition()
 
-    def write(self, bodies: list[bytes], decided_at: str) -> list[str]:
+    def write(self, bodies: list[bytes], decided_at: str, hold: bool = False) -> list[str]:
         """Write records, all or none.
 
         Parameters
@@ -44,6 +47,8 @@ class OpenFile:
             JSON objects without their first brace, none empty.
         decided_at : str
             In ISO 8601.
+        hold : bool
+            Leave them to the next `hand_over`, or the next `write` that does not hold.
 
         Returns
         -------
@@ -53,21 +58,45 @@ class OpenFile:
         Raises
         ------
         OSError
-            When they are not taken; then none of them is, or the file is ``broken``.
+            As `hand_over`.
         """
-        ids, lines, offset, last = [], [], self.size, self.last
+        ids, offset, last = [], self.size, self.last
         if not offset:
             line, last = chain.linked(self._head(), last, self._key)
-            lines, offset = [line], len(line)
+            self._held, offset = [line], len(line)
         for body in bodies:
             decision_id = f"{self.name}-{offset:x}"
             head = f'"decision_id":"{decision_id}","decided_at":"{decided_at}",'.encode()
             line, last = chain.linked(head + body, last, self._key)
             ids.append(decision_id)
-            lines.append(line)
+            self._held.append(line)
             offset += len(line)
-        self._append(lines, offset, last)
+        self.size, self.last = offset, last
+        if not hold:
+            self.hand_over()
         return ids
+
+    def hand_over(self) -> None:
+        """Hand the lines that are held to what keeps them, all or none.
+
+        Raises
+        ------
+        OSError
+            When they are not taken; then all that was held is gone, and the file may be ``broken``.
+        """
+        lines, self._held = self._held, []
+        if not lines:
+            return
+        try:
+            if self.broken:
+                raise OSError("what was written is lost")
+            self._sink.append(self._taken[0], lines)
+        except OSError as error:
+            self.broken |= isinstance(error, Lost)
+            self.losses += 1
+            self.size, self.last = self._taken
+            raise
+        self._taken = (self.size, self.last)
 
     def sync(self, size: int) -> None:
         """Return when the first bytes of the file are safe, brought there by one thread for all that wait.
@@ -84,7 +113,7 @@ class OpenFile:
                 return
             if self.broken:
                 raise OSError("what was written is lost")
-            self._syncing, written = True, self.size
+            self._syncing, written = True, self._taken[0]
         try:
             self._sink.reach()
             self._synced = written
@@ -111,7 +140,9 @@ class OpenFile:
             raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and of what is held."""
+        self.losses += bool(self._held)
+        self._held = []
         with self._turn:
             while self._syncing:
                 self._turn.wait()
@@ -120,11 +151,3 @@ class OpenFile:
     def _head(self) -> bytes:
         """Return the first line: which file this is, after which other, and the digest that the chain goes on from."""
         return f'"file":"{self.name}","after":"{self._after}","follows":"{self.last.hex()}"}}'.encode()
-
-    def _append(self, lines: list[bytes], end: int, last: bytes) -> None:
-        try:
-            self._sink.append(self.size, lines)
-        except Lost:
-            self.broken = True
-            raise
-        self.size, self.last = end, last

@@ -28,20 +28,28 @@ class Writer:
         self._here = threading.local()
 
     def write(self, bodies: list[bytes]) -> list[str]:
-        """Write records, so that they outlive this process; see `OpenFile.write`.
+        """Write records, so that they outlive this process: now, or at the end of this thread's `together`.
+
+        Returns
+        -------
+        list of str
+            Their decision ids.
 
         Raises
         ------
         RecoupError
             When they cannot be written; the next call tries anew.
         """
+        held = getattr(self._here, "held", None)
         try:
             with self._lock:
                 now = datetime.now(UTC)
                 file = self._current(f"{now:%Y%m%d}")
-                ids, size = file.write(bodies, now.isoformat()), file.size
-            if self._keeper.waits:
-                self._reach(file, size)
+                if held is not None:
+                    held.setdefault(file, file.losses)
+                ids, size = file.write(bodies, now.isoformat(), hold=held is not None), file.size
+            if held is None and self._keeper.waits:
+                file.sync(size)
         except OSError as error:
             raise self._refused(error) from error
         return ids
@@ -63,18 +71,26 @@ class Writer:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let what this thread writes in a block wait once, at the block's end; see `write`."""
-        waiting: dict[OpenFile, int] = {}
-        self._here.waiting = waiting
+        """Write what this thread writes in a block at the block's end, or at that of the block around it.
+
+        Raises
+        ------
+        RecoupError
+            At the end, when something that was written in the block is lost: nothing of it may be answered.
+        """
+        if getattr(self._here, "held", None) is not None:
+            yield
+            return
+        held: dict[OpenFile, int] = {}
+        self._here.held = held
         try:
             yield
         finally:
-            self._here.waiting = None
-        try:
-            for file, size in waiting.items():
-                file.sync(size)
-        except OSError as error:
-            raise self._refused(error) from error
+            self._here.held = None
+            try:
+                self._hand_over(held)
+            except OSError as error:
+                raise self._refused(error) from error
 
     def close(self, only: OpenFile | None = None) -> None:
         """End the file that is open, or only if it is that one; a later `write` begins another."""
@@ -85,12 +101,17 @@ class Writer:
         except (OSError, RecoupError) as error:
             _log.error("the journal's file was left open: %s", error)
 
-    def _reach(self, file: OpenFile, size: int) -> None:
-        waiting = getattr(self._here, "waiting", None)
-        if waiting is None:
-            file.sync(size)
-        else:
-            waiting[file] = size
+    def _hand_over(self, held: dict[OpenFile, int]) -> None:
+        """Hand over what was held in files, each with its losses before."""
+        with self._lock:
+            for file, losses in held.items():
+                file.hand_over()
+                if file.losses != losses:
+                    raise OSError("what was written is lost")
+            sizes = {file: file.size for file in held}
+        if self._keeper.waits:
+            for file, size in sizes.items():
+                file.sync(size)
 
     def _refused(self, error: OSError) -> RecoupError:
         why = error.strerror or error
@@ -126,6 +147,7 @@ class Writer:
         self._stop.set()
         try:
             if not file.broken:
+                file.hand_over()
                 file.sync(file.size)
                 with self._keeper.shelf(alone=True) as shelf:
                     Manifest(shelf, self._given.key).add(ended(str(file.name), file.last))

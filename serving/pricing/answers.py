@@ -1,6 +1,8 @@
 """What the pricing service does, apart from HTTP: read features, value, journal, answer."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,18 @@ class Pricing:
     def at_once(self, request: PriceRequest | GivenRequest) -> bool:
         """Tell whether a question is answered sooner than a thread begins."""
         return self._near and len(request.subjects()) <= _FEW
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let this thread's answers in a block share a sight of the online store and a write to the journal.
+
+        Raises
+        ------
+        RecoupError
+            At the end, when the journal cannot be written: none of them may be told.
+        """
+        with self._reader.steady(), self._scorer.journal.together():
+            yield
 
     def warm(self) -> None:
         """Read and value a loan that there is not, so that the first question finds all in place.

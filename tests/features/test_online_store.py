@@ -157,6 +157,23 @@ def test_what_a_reader_keeps_lasts_until_the_store_changes(tables):
         assert sight.kept.setdefault("CA", sight.rows({"region": ["CA"]})) == {"region": [b"2"]}
 
 
+def test_reads_of_a_block_share_a_sight_and_later_ones_see_what_changed(tmp_path):
+    tables = open_tables(str(tmp_path / "online.db"), "test")
+    with tables.steady(), pytest.raises(RecoupError, match="never filled"):
+        ask(tables, "asset", "L1")
+    fill(tables, "asset", {"L1": b"old"})
+    with tables.steady():
+        assert ask(tables, "asset", "L1") == [b"old"]
+        fill(tables, "asset", {"L1": b"new"})
+        assert ask(tables, "asset", "L1") == [b"old"]
+    assert ask(tables, "asset", "L1") == [b"new"]
+    with tables.steady():
+        assert ask(tables, "asset", "L1") == [b"new"]
+        (tmp_path / "online.db").rename(tmp_path / "gone.db")
+    with tables.steady(), pytest.raises(RecoupError, match="never filled"):
+        ask(tables, "asset", "L1")
+
+
 def test_change_is_seen_whole_or_not_at_all(tables):
     fill(tables, "asset", {"L1": b"old"})
     fill(tables, "contact", {"B1": b"old"})

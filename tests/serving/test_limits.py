@@ -1,6 +1,7 @@
 """What bounds a service's work: the rate of a key, and the line of those who wait."""
 
 import asyncio
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -110,6 +111,47 @@ def test_an_answer_that_does_not_come_is_given_up_and_its_place_is_free():
     line = Line(2, 0.01)
     assert asked_at_once(line, stuck, 2) == [503, 503]
     assert asked_at_once(line, computed, 2) == [200, 200]
+
+
+def passing_by(line, answers):
+    """Return what came of questions that come at the same moment: the answer or the error's text."""
+
+    async def all_of_them():
+        asked = [line.pass_by(answer, place) for place, answer in enumerate(answers)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    return [str(found) if isinstance(found, Exception) else found for found in asyncio.run(all_of_them())]
+
+
+def failing(place):
+    raise RecoupError(f"not {place}")
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_who_come_together_are_answered_in_order_in_few_blocks_and_each_bears_his_own_error(good):
+    said = []
+
+    @contextmanager
+    def block():
+        said.append("begin")
+        yield
+        said.append("end")
+
+    found = passing_by(Line(100, 60, block), [str if right else failing for right in good])
+    assert found == [str(place) if right else f"not {place}" for place, right in enumerate(good)]
+    assert said == ["begin", "end"] * -(-len(good) // 16)
+
+
+def test_none_is_answered_whose_block_does_not_end_well():
+    @contextmanager
+    def lost():
+        yield
+        raise RecoupError("the journal cannot be written")
+
+    line = Line(5, 60, lost)
+    for _ in range(2):
+        found = passing_by(line, [str] * 4 + [failing])
+        assert found == ["the journal cannot be written"] * 5
 
 
 @pytest.mark.parametrize("variable", ["RECOUP_MAX_WAITING", "RECOUP_ANSWER_SECONDS", "RECOUP_KEY_RATE"])
