@@ -60,6 +60,7 @@ class RedisTables:
             ) from None
         self._prefix = prefix
         self._rests_until = 0.0
+        self._kept: tuple[bytes, dict[Any, Any]] = (b"", {})
 
     @contextmanager
     def reading(self) -> Iterator["_Sight"]:
@@ -77,7 +78,10 @@ class RedisTables:
                 stored: Any = self._reader.get(f"{self._prefix}:plan")
                 if stored is None:
                     raise NeverFilled
-                yield _Sight(self._reader, self._prefix, stored)
+                of, kept = self._kept
+                if of != stored:
+                    self._kept = (stored, kept := {})
+                yield _Sight(self._reader, self._prefix, stored, kept)
             except (ConnectionError, TimeoutError):
                 self._rests_until = time.monotonic() + _REST_S
                 raise
@@ -131,13 +135,13 @@ class RedisTables:
 class _Sight:
     """The hashes that one plan names."""
 
-    def __init__(self, client: Redis, prefix: str, stored: bytes):
+    def __init__(self, client: Redis, prefix: str, stored: bytes, kept: dict[Any, Any]):
         self._redis = client
         self._prefix = prefix
         views, hashes = _stored(stored)
         self.plan: Plan = plan_of(views)
         self._hashes = dict(hashes)
-        self.kept: dict[Any, Any] = {}
+        self.kept = kept
 
     def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
         """Return, for each view, the packed row of every key asked, in one round trip.
@@ -166,7 +170,7 @@ class _Change(_Sight):
     """Hashes of a writer's own, beside those that stand."""
 
     def __init__(self, client: Redis, prefix: str, stored: bytes):
-        super().__init__(client, prefix, stored)
+        super().__init__(client, prefix, stored, {})
         self.begun: dict[str, str] = {}
         self.replaced: list[str] = []
         for view, name in list(self._hashes.items()):

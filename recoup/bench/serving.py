@@ -61,7 +61,7 @@ def measure(progress: Progress) -> dict[str, float]:
         The ratios with one worker and 16 connections; the same for N workers and C connections after
         ``.wN.cC``; ``SIDE.wN.cC.rate`` (answers a second), ``.p50_ms`` and ``.p99_ms`` of each side;
         ``cold_start_s`` from the start of a service to its first answer; and what `overload.measure`,
-        `one_row.measure` and `online.compare` return.
+        `one_row.measure` and `online.measure` return.
 
     Raises
     ------
@@ -79,11 +79,7 @@ def measure(progress: Progress) -> dict[str, float]:
         sides = _Sides(root, home, package, serving_model.loans(door)[:_BODIES], datetime.now(UTC))
         figures = sides.measure(progress)
         figures |= one_row.measure(package, progress)
-        figures |= online.compare(home, root / "stock", "", progress)
-        if redis := os.environ.get("RECOUP_TEST_REDIS", ""):
-            beside = online.compare(home, root / "stock_redis", redis, progress)
-            figures |= {f"redis_{key}": value for key, value in beside.items()}
-    return figures
+    return figures | online.measure(progress)
 
 
 @dataclass(frozen=True)
