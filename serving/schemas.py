@@ -193,7 +193,7 @@ class Slot(Answered):
     channel: str
     point_kind: str
     planned_at: datetime = Field(description="UTC")
-    local_hour: float
+    local_hour: float | None = Field(description="null where the debtor's time zone is unknown")
     chance: float
     added_value: float
     cost: float

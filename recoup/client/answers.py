@@ -98,7 +98,7 @@ class Slot(Scored):
     channel: str
     point_kind: str
     planned_at: datetime
-    local_hour: float
+    local_hour: float | None
     chance: float
     added_value: float
     cost: float
