@@ -2,7 +2,7 @@
 
 import io
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 
 import httpx
 import polars as pl
@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from features.feeds.contacts import CHANNELS
+from features.marts.columns import MISSING
+from features.store import FeatureDoor
 from serving import bento, server
 from serving.access.keys import KeyRing
-from serving.dispatch import plan
+from serving.dispatch import candidates, plan
 from serving.replay import rebuild
 from serving.tasks.tasks import ENDED
 from tests.serving.described import described_client
@@ -99,6 +101,17 @@ def test_what_makes_no_sense_is_refused_by_field_and_leaves_nothing(served, work
     assert refused.status_code == 422 and refused.json()["errors"][0]["pointer"] == pointer
     assert "secret" not in refused.text
     assert sorted(worked.plans.glob("*")) == kept
+
+
+def test_a_debtor_whose_zone_is_unknown_has_slots_without_a_local_hour(served, worked):
+    moment = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
+    cases = candidates.cases(FeatureDoor(worked), moment)
+    nowhere = cases.filter(pl.col("time_zone").fill_null(MISSING) == MISSING)["loan_id"].head(5)
+    asked = [{"loan_id": loan, "moment": moment.isoformat()} for loan in nowhere]
+    answers = [served.post("/next_contact", json=question) for question in asked]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    slots = [slot for answer in answers for slot in answer.json()["slots"]]
+    assert slots and {slot["local_hour"] for slot in slots} == {None}
 
 
 def test_a_day_without_loans_fails_with_what_is_wrong(served):
