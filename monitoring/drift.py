@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from features.marts.columns import MISSING
-from monitoring.chance import FEWEST_CHUNKS, Null, Part, parts
+from monitoring.chance import FEWEST_CHUNKS, Null
 from monitoring.gauges import Gauge, gauges
 from monitoring.thresholds import Rule
 
@@ -154,11 +154,10 @@ class Baseline:
         """Return what chunks of about so many rows do, rather fewer: they stray farther."""
         size = max(int(_GRID ** int(np.log(rows) / np.log(_GRID))), self.fewest)
         if size not in self._nulls:
-            lengths = np.array([len(chunk) for chunk in self._chunks])
-            full = 2 * lengths >= size
-            used = full if full.sum() >= FEWEST_CHUNKS else np.full(len(full), True)
-            found = np.hstack([part.distances(size) for part in self._parts])[:, used]
-            self._nulls[size] = Null.learn(self._gauges, found, min(size, int(lengths.max())), self.false_alarms)
+            cut = [chunk[:size] for chunk in self._chunks]
+            full = [chunk for chunk in cut if 2 * len(chunk) >= size]
+            chunks = full if len(full) >= FEWEST_CHUNKS else cut
+            self._nulls[size] = Null.learn(self._gauges, self._rows, chunks, self.false_alarms)
         return self._nulls[size]
 
     @cached_property
@@ -169,25 +168,23 @@ class Baseline:
         return [rows.to_numpy() for rows in groups if len(rows) >= self.fewest]
 
     @cached_property
-    def _parts(self) -> list[Part]:
-        return parts(self._known, self._chunks, self._gauges, self._gauged)
+    def _gauges(self) -> list[Gauge]:
+        return gauges(self._known, self.rules, self.fewest, self.fewest_within)
 
     @cached_property
-    def _gauges(self) -> list[Gauge]:
-        return self._gauged(self._known)
+    def _rows(self) -> list[np.ndarray]:
+        """Return the reference's rows as each gauge takes them."""
+        return [gauge.read(self._known) for gauge in self._gauges]
 
     @cached_property
     def _known(self) -> pl.DataFrame:
         return _unknown_as_null(self.reference, self.rules)
 
-    def _gauged(self, rows: pl.DataFrame) -> list[Gauge]:
-        return gauges(rows, self.rules, self.fewest, self.fewest_within)
-
     def _not_compared(self, findings: list[Finding]) -> dict[str, str]:
         """Return the columns without a comparison of their values, and why."""
         measured = {found.column for found in findings if found.test == "drift"}
         asked = {gauge.column for gauge in self._gauges if gauge.test == "drift"}
-        few = f"fewer than {self.fewest} known values in the chunk, or in a part of the reference"
+        few = f"fewer than {self.fewest} known values in the chunk, or in most of the reference's"
         same = "nearly all reference values are the same"
         enough = {rule.column for rule in self.rules if self.reference[rule.column].count() >= self.fewest}
         return {

@@ -43,11 +43,6 @@ class Gauge:
     within: str | None = None
 
     @property
-    def key(self) -> tuple[str, str, str | None]:
-        """What it asks: gauges of other rows with the same key ask the same."""
-        return self.column, self.test, self.within
-
-    @property
     def of_share(self) -> bool:
         """Whether the value is a share of rows."""
         return self.method == _SHARE
