@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 
 import httpx
 import polars as pl
@@ -35,7 +35,7 @@ ROUTES = {
 SCOPES = {"recovery": "price", "contact": "dispatch"}
 
 
-@pytest.fixture(scope="module", params=[("recovery", "embedded"), ("contact", "embedded"), ("recovery", "server")])
+@pytest.fixture(scope="module", params=list(product(ROUTES, ["embedded", "server"])))
 def asked(request):
     """Which model is served, and on which profile."""
     return request.param
