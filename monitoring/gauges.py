@@ -13,7 +13,7 @@ _CENTRAL = (0.001, 0.999)
 """Quantiles of the reference between which a number is in range."""
 _SHARE = "change of share"
 _MOST_EQUAL = 0.98
-"""Share of a number's values from which on a distance would be that of the few others: they are `outside`."""
+"""Share of a number's or flag's values from which on a distance would be that of the few others: they are `outside`."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def gauges(reference: pl.DataFrame, rules: list[Rule], fewest: int, fewest_withi
 
 
 def _constant(reference: pl.DataFrame, rule: Rule) -> bool:
-    """Return whether nearly all known values of a number are one and the same."""
+    """Return whether nearly all known values of a number or flag are one and the same."""
     known = reference[rule.column].drop_nulls()
-    return rule.kind == "number" and int(known.unique_counts().to_numpy().max()) > _MOST_EQUAL * len(known)
+    return rule.kind != "category" and int(known.unique_counts().to_numpy().max()) > _MOST_EQUAL * len(known)
 
 
 def _drift(reference: pl.DataFrame, rule: Rule, fewest: int) -> Gauge:
@@ -118,8 +118,9 @@ def _missing(reference: pl.DataFrame, rule: Rule) -> Gauge:
 def _outside(reference: pl.DataFrame, rule: Rule) -> Gauge:
     """Return the share of rows beyond the reference's range by more than what matters, or of a category unseen."""
     known = reference[rule.column].drop_nulls()
-    if rule.kind == "number":
-        central = (0.5, 0.5) if _constant(reference, rule) else _CENTRAL
+    constant = _constant(reference, rule)
+    if rule.kind == "number" or constant:
+        central = (0.5, 0.5) if constant else _CENTRAL
         low, high = (float(np.quantile(known.to_numpy(), level)) for level in central)
         margin = rule.threshold * float(known.to_numpy().std())
         strange = ~pl.col(rule.column).is_between(low - margin, high + margin)

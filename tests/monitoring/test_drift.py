@@ -62,7 +62,7 @@ def test_unchanged_chunks_alert_as_seldom_as_stated():
 
 
 PLANTED = {
-    "one column is shifted": (pl.col("n4") + 1.5, {("n4", "drift")}),
+    "one column is shifted": (pl.col("n4") + 2, {("n4", "drift")}),
     "a unit changes": (pl.col("n7") * 100, {("n7", "drift"), ("n7", "outside")}),
     "the mix shifts": (
         pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit("none")).otherwise("shade").alias("shade"),
@@ -86,7 +86,7 @@ def test_a_planted_change_is_found_at_once_and_nothing_else_is(usual, change):
 
 def test_what_is_certain_but_small_does_not_matter():
     reference = rows(np.random.default_rng(3), 4_000)
-    shifted = rows(np.random.default_rng(99), 100).with_columns(pl.col("n4") + 1.5)
+    shifted = rows(np.random.default_rng(99), 100).with_columns(pl.col("n4") + 2)
     (moved,) = baseline(reference).compare(shifted).alerts
     assert not baseline(reference, least=2 * moved.value).compare(shifted).alerts
 

@@ -176,7 +176,9 @@ def test_the_page_the_picture_and_the_figures_say_what_the_call_returned(downtur
     assert all(alert.id in page and alert.column in page for alert in downturn.alerts)
     recovery = said["models"]["recovery"]
     assert recovery["version"] == "recovery/1" and len(recovery["chunks"]) == 3
-    assert "unemployment_rate" in recovery["chunks"][-1]["alerts"]
+    returned = [{found.column for found in chunk.alerts} for chunk in downturn.models["recovery"].chunks]
+    assert [set(chunk["alerts"]) for chunk in recovery["chunks"]] == returned
+    assert any("unemployment_rate" in columns for columns in returned)
     assert {"plan", "mix", "foreseen", "behaviour", "model"} <= set(recovery["vintages"][0]["causes"])
 
 
