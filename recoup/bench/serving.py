@@ -127,9 +127,7 @@ class _Sides:
                 sides |= {name: running.enter_context(self._mlflow(name, workers)) for name in _MLFLOW}
                 self._require_agreement(sides)
                 for connections in _CONNECTIONS:
-                    rounds = [
-                        {name: load.bear(side, connections) for name, side in sides.items()} for _ in range(_ROUNDS)
-                    ]
+                    rounds = [{name: _alone(side, connections) for name, side in sides.items()} for _ in range(_ROUNDS)]
                     borne = {name: _median([found[name] for found in rounds]) for name in sides}
                     figures |= _told(borne, f"w{workers}.c{connections}")
                     if (workers, connections) == (1, _AT):
@@ -245,6 +243,14 @@ def _ratios(borne: Mapping[str, Load]) -> dict[str, float]:
         "vs_mlflow_serve": rate["score_by_id"] / rate["mlflow"],
         "vs_mlflow_serve_unchecked": rate["score_by_id"] / rate["mlflow_unchecked"],
     }
+
+
+def _alone(side: Side, connections: int) -> Load:
+    """Put load on a side, and wait until it has done with what wrk left: the next side shall not bear that too."""
+    borne = load.bear(side, connections)
+    with httpx.Client() as client:
+        _ask(client, side, 0)
+    return borne
 
 
 def _median(rounds: list[Load]) -> Load:
