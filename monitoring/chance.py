@@ -4,12 +4,13 @@ Each of them, cut to as many rows as the judged chunk has, is set against all ot
 made at about the same time counts as chance too.
 
 Distances, on a scale that is straight up to the least that matters and logarithmic beyond, and changes of shares as
-they are, are studentised by their mean and spread over the other chunks, and a chunk alerts where one exceeds what the
-largest of all of them exceeds in no more than the stated share of the reference's chunks (single-step maxT: Westfall and Young 1993, "Resampling-based
-multiple testing"). A chunk that is one more of the same kind is as likely to be among the farthest as any other
-(conformal prediction: Vovk et al. 2005, doi:10.1007/b106715): the stated share of unchanged chunks alerts, whatever
-the number of questions and however they hang together. Columns that move by themselves for longer than a chunk, as the
-market does and a book that ages, are another matter: `monitoring/thresholds.yaml` says from where on they count.
+they are, are studentised by their mean and spread over the other chunks, and a chunk alerts where one exceeds what
+the largest of all of them exceeds in no more than the stated share of the reference's chunks (single-step maxT:
+Westfall and Young 1993, "Resampling-based multiple testing"). A chunk that is one more of the same kind is as likely
+to be among the farthest as any other (conformal prediction: Vovk et al. 2005, doi:10.1007/b106715): the stated share
+of unchanged chunks alerts, whatever the number of questions and however they hang together. Columns that move by
+themselves for longer than a chunk, as the market does and a book that ages, are another matter:
+`monitoring/thresholds.yaml` says from where on they count.
 """
 
 from dataclasses import dataclass
