@@ -5,7 +5,8 @@ last bit from the journal and the registered model alone.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +16,7 @@ import numpy as np
 
 from features.errors import RecoupError
 from features.online import iso
-from features.online_row import OnlineRow
+from features.online_row import OnlineRow, RowReader
 from serving.journal import Journal
 from serving.refusals import TooEarly
 from serving.schemas import ReasonCode
@@ -105,6 +106,18 @@ class Scorer:
     label: str
     journal: Journal
     role: str = CHAMPION
+
+    @contextmanager
+    def together(self, reader: RowReader) -> Iterator[None]:
+        """Let this thread's answers in a block share a sight of the online store and a write to the journal.
+
+        Raises
+        ------
+        RecoupError
+            At the end, when the journal cannot be written: none of them may be told.
+        """
+        with reader.steady(), self.journal.together():
+            yield
 
     def decide(self, kind: str, subject: str, inputs: Inputs, unit: float, scored: RowScore,
                context: dict[str, Any]) -> Decision:  # fmt: skip

@@ -1,7 +1,6 @@
 """What the dispatch service does, apart from HTTP: read features, score, judge, journal, answer."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
 
@@ -52,17 +51,9 @@ class Contacting:
         """Tell whether a question is answered sooner than a thread begins."""
         return self._near and isinstance(request, ContactRequest)
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Let this thread's answers in a block share a sight of the online store and a write to the journal.
-
-        Raises
-        ------
-        RecoupError
-            At the end, when the journal cannot be written: none of them may be told.
-        """
-        with self._reader.steady(), self._scorer.journal.together():
-            yield
+    def together(self) -> AbstractContextManager[None]:
+        """Give a block in which this thread answers several questions; see `Scorer.together`."""
+        return self._scorer.together(self._reader)
 
     def chance(self, request: ContactRequest) -> ContactChance:
         """Return the chance that one attempt reaches the debtor in person.

@@ -1,8 +1,7 @@
 """What the pricing service does, apart from HTTP: read features, value, journal, answer."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -85,17 +84,9 @@ class Pricing:
         """Tell whether a question is answered sooner than a thread begins."""
         return self._near and len(request.subjects()) <= _FEW
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Let this thread's answers in a block share a sight of the online store and a write to the journal.
-
-        Raises
-        ------
-        RecoupError
-            At the end, when the journal cannot be written: none of them may be told.
-        """
-        with self._reader.steady(), self._scorer.journal.together():
-            yield
+    def together(self) -> AbstractContextManager[None]:
+        """Give a block in which this thread answers several questions; see `Scorer.together`."""
+        return self._scorer.together(self._reader)
 
     def warm(self) -> None:
         """Read and value a loan that there is not, so that the first question finds all in place.
