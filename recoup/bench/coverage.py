@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from features.home import Home
-from features.store import FeatureDoor
 from features.world import load_truth, simulate
+from recoup.bench import book
 from serving.pricing import portfolio, valuation
 from training import job, recovery
 from training.package import ModelPackage
@@ -62,9 +61,7 @@ def held(folder: Path, progress: job.Progress, *, models: int, worlds: int, loan
 
 def _trained(folder: Path, loans: int, seed: int) -> ModelPackage:
     world = simulate(loans, seed, folder / "world")
-    door = FeatureDoor(Home(folder / "home"))
-    for feed, path in world.feeds.items():
-        door.lake.ingest(path, "canonical", feed)
+    door = book.taken_in(world.feeds, folder / "home")
     return job.run(
         door.home, recovery.TASK, source=None, as_of=_UNTIL, trials=1, seed=seed, study="coverage",
         progress=lambda line: None,
@@ -74,9 +71,7 @@ def _trained(folder: Path, loans: int, seed: int) -> ModelPackage:
 def portfolios(folder: Path, loans: int, seed: int, package: ModelPackage) -> pl.DataFrame:
     """Simulate a world and value each year's loans by a model of another; see `held`."""
     world = simulate(loans, seed, folder / "world")
-    door = FeatureDoor(Home(folder / "home"))
-    for feed in _FEEDS:
-        door.lake.ingest(world.feeds[feed], "canonical", feed)
+    door = book.taken_in({feed: world.feeds[feed] for feed in _FEEDS}, folder / "home")
     door.refresh()
     rows = recovery.charged_off(door.lake, "canonical", _UNTIL).rename({"cutoff": "moment"})
     rows = rows.with_columns(pl.lit(valuation.ULTIMATE).alias("horizon_months_asked"))

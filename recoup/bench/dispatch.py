@@ -13,10 +13,8 @@ import polars as pl
 
 from features.feeds.columns import INSTANT
 from features.feeds.contacts import CHANNELS
-from features.home import Home
-from features.store import FeatureDoor
 from features.world import load_truth, simulate, worth
-from recoup.bench import knowable, law, seeds
+from recoup.bench import book, knowable, law, memory, seeds
 from recoup.bench.knowable import Knower
 from serving.dispatch import candidates, offering, planning, policies
 from serving.dispatch.capacities import Capacities
@@ -61,12 +59,10 @@ def measure(progress: Progress) -> dict[str, float]:
 
 def _world(folder: Path, seed: int, knower: Knower) -> dict[str, float]:
     """Train in a world, plan its next day in every way, and return what each plan is truly worth (USD)."""
-    world, home = simulate(_LOANS, seed, folder / "world"), Home(folder / "home")
-    door = FeatureDoor(home)
-    for feed, path in world.feeds.items():
-        door.lake.ingest(path, "canonical", feed)
+    world = simulate(_LOANS, seed, folder / "world")
+    door = book.taken_in(world.feeds, folder / "home")
     trained = job.run(
-        home, contact.TASK, source=None, as_of=_MOMENT - timedelta(days=1), trials=1, seed=seed, study="bench",
+        door.home, contact.TASK, source=None, as_of=_MOMENT - timedelta(days=1), trials=1, seed=seed, study="bench",
         progress=lambda line: None,
     )  # fmt: skip
     model = Registered("contact", "0", "", trained.package)
@@ -100,8 +96,6 @@ def _at_scale() -> dict[str, float]:
 
 def at_scale() -> None:
     """Assign 100,000 cases to six channels over a day, and print gap, seconds and this process's peak memory."""
-    import resource
-
     hours = list(range(8, 21))
     seats = {"call": 60, "auto_call": 100, "sms": 200, "email": 200, "letter": 150, "visit": 20}
     desk = Capacities.model_validate({"pools": {
@@ -113,9 +107,9 @@ def at_scale() -> None:
     start = time.perf_counter()
     found = planning.optimum(offers, desk, _MOMENT)
     seconds = time.perf_counter() - start
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, KiB elsewhere
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
-    print(json.dumps({"gap_to_bound": found.gap, "seconds_100k": seconds, "peak_gib": peak}))
+    print(json.dumps(
+        {"gap_to_bound": found.gap, "seconds_100k": seconds, "peak_gib": memory.peak_bytes() / 2**30}
+    ))  # fmt: skip
 
 
 def _many(hours: list[int]) -> pl.DataFrame:

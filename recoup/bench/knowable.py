@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from catboost import CatBoost
+from catboost import CatBoost, Pool
 
-from features.home import Home
 from features.store import FeatureDoor
 from features.world import load_truth, simulate, worth
+from recoup.bench import book
 from serving.dispatch import candidates
 from serving.dispatch.capacities import Capacities
 from serving.dispatch.valuing import Known
@@ -62,10 +62,8 @@ def learn(folder: Path, moment: datetime) -> Knower:
     moment : datetime
         When its book ends (UTC).
     """
-    world, home = simulate(_LOANS, _SEED, folder / "world"), Home(folder / "home")
-    door = FeatureDoor(home)
-    for feed, path in world.feeds.items():
-        door.lake.ingest(path, "canonical", feed)
+    world = simulate(_LOANS, _SEED, folder / "world")
+    door = book.taken_in(world.feeds, folder / "home")
     truth = load_truth(world.truth)
     learner = job.prepare(door, contact.TASK, "canonical", moment, _SEED, lambda line: None)
     drawn = learner.rows.select(attempt_id="entity").join(truth.attempts, on="attempt_id", maintain_order="left")
@@ -89,5 +87,5 @@ def _scale(ways: pl.DataFrame) -> np.ndarray:
     return ways["owed"].to_numpy() ** _POWER
 
 
-def _pool(frame: pl.DataFrame, target: np.ndarray | None = None):  # type: ignore[no-untyped-def]
+def _pool(frame: pl.DataFrame, target: np.ndarray | None = None) -> Pool:
     return to_pool(frame, [name for name, kind in frame.schema.items() if kind == pl.String], target)

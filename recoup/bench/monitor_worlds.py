@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from features.home import Home
-from features.lake import Lake
 from features.world import simulate
 from monitoring import monitor
 from monitoring.loop.retraining import registered
 from monitoring.loop.year import SMALL
 from monitoring.outcome import Outcome
+from recoup.bench import book
 from training import contact
 from training.task import Task
 
@@ -79,8 +78,7 @@ _NAMED = {
 
 def unchanged(folder: Path, loans: int, seed: int, tasks: tuple[Task, ...]) -> Outcome:
     """Return what the monitor says of a year in which nothing happens, after models of the years before."""
-    world, home = simulate(loans, seed, folder / "world"), Home(folder / "home")
-    _ingest(home, world.feeds)
+    home = book.taken_in(simulate(loans, seed, folder / "world").feeds, folder / "home").home
     for task in tasks:
         registered(home, task, source=None, as_of=AS_OF, trials=1, seed=seed, progress=lambda line: None)
     return monitor(home, folder / "out", progress=lambda line: None)
@@ -117,8 +115,7 @@ def planted(name: str, root: Path, like: Path, loans: int, seed: int) -> dict[st
         folder.mkdir()
         for feed, table in tables.items():
             table.write_csv(feeds[feed])
-    home = Home(folder / "home")
-    _ingest(home, feeds)
+    home = book.taken_in(feeds, folder / "home").home
     shutil.copytree(like / "home" / "mlflow", home.mlflow)
     watched = monitor(home, folder / "out", until=_UNTIL, progress=lambda line: None).models[model]
     since = datetime.fromisoformat(SINCE).replace(tzinfo=UTC)
@@ -138,8 +135,3 @@ def estimate_errors(outcomes: list[Outcome]) -> dict[str, float]:
                 if measured.error is not None:
                     errors.setdefault(measured.metric, []).append(abs(measured.error))
     return {metric: float(np.mean(found)) for metric, found in errors.items()}
-
-
-def _ingest(home: Home, feeds: dict[str, Path]) -> None:
-    for feed, path in feeds.items():
-        Lake(home).ingest(path, "canonical", feed)

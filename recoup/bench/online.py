@@ -25,6 +25,7 @@ from features.marts import MARTS
 from features.online_row import OnlineRow, RowReader
 from features.store import FeatureDoor
 from features.world import simulate
+from recoup.bench import book, memory
 from recoup.bench.pairs import ratio
 from training.job import Progress
 
@@ -47,7 +48,7 @@ def measure(progress: Progress) -> dict[str, float]:
         ``online_read_vs_feast``: one loan, all inputs, as the services read it; ``online_frame_vs_feast``:
         as a frame; ``online_read_many_vs_feast``: 1,000 loans as plain columns; ``materialize_vs_feast``: entity
         rows per second. With ``.seconds`` (of one call), ``.rows_per_second``, ``.memory_mb`` (peak of the
-        process; on Linux), and ``.peer_…`` likewise. Those with both sides on SQLite, and the same after
+        process), and ``.peer_…`` likewise. Those with both sides on SQLite, and the same after
         ``redis_`` with both on Redis, where there is a server.
     """
     os.environ.setdefault("RECOUP_TOKEN_KEY", "a key of the bench's own")
@@ -56,9 +57,7 @@ def measure(progress: Progress) -> dict[str, float]:
         root = Path(folder)
         progress(f"a book of {_BOOK_LOANS:,} loans with its payments and attempts")
         world = simulate(_BOOK_LOANS, 1, root / "world")
-        door = FeatureDoor(Home(root / "home"))
-        for feed, path in world.feeds.items():
-            door.lake.ingest(path, "canonical", feed)
+        door = book.taken_in(world.feeds, root / "home")
         door.refresh()
         figures = compare(door.home, root / "stock", "", progress)
         if redis:
@@ -203,10 +202,4 @@ def _timed(answer: Connection, side: Callable[..., Callable[[], None]], given: t
     start = time.perf_counter()
     fill()
     seconds = time.perf_counter() - start
-    answer.send({"seconds": seconds, "memory_mb": _peak_mb()})
-
-
-def _peak_mb() -> float:
-    """Return the most memory that this process had; ``ru_maxrss`` begins with what its parent had."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    answer.send({"seconds": seconds, "memory_mb": memory.peak_bytes() / 2**20})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recoup.bench import coverage, tape_rows
+from recoup.bench import coverage, memory, tape_rows
 from recoup.bench.pairs import ratio
 from serving.pricing import scenarios
 from serving.pricing.scenarios import Exposures
@@ -78,8 +78,5 @@ def _peak_gib() -> float:
 
 def peak() -> float:
     """Draw the scenarios and return this process's peak memory in GiB."""
-    import resource
-
     scenarios.simulate(exposures(), NATIONAL, REGIONAL)
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+    return memory.peak_bytes() / 2**30

@@ -14,6 +14,7 @@ from features.lake import Lake
 from features.marts import MARTS
 from features.store import FeatureDoor
 from features.world import simulate, simulate_tape
+from recoup.bench import book
 from recoup.bench.pairs import ratio
 from training.job import Progress
 from training.leaf_shap import LeafShap
@@ -59,9 +60,7 @@ def _book(folder: Path, progress: Progress) -> tuple[FeatureDoor, pl.DataFrame]:
     """Take a simulated book into a lake of its own and ask for every loan a year after its cut-off."""
     progress(f"a book of {_BOOK_LOANS:,} loans with its payments and attempts")
     world = simulate(_BOOK_LOANS, 1, folder / "world")
-    door = FeatureDoor(Home(folder / "home"))
-    for feed, path in world.feeds.items():
-        door.lake.ingest(path, "canonical", feed)
+    door = book.taken_in(world.feeds, folder / "home")
     door.refresh()
     rows = door.lake.scan("loans").select(
         "loan_id",

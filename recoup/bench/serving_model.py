@@ -13,6 +13,7 @@ from features.repository import feature
 from features.services import ServiceColumn
 from features.store import FeatureDoor
 from features.world import simulate
+from recoup.bench import book
 from training import population
 from training.card import Card
 from training.curve import HorizonCurve
@@ -33,9 +34,7 @@ _PARAMETERS = {"max_ctr_complexity": 1, "thread_count": 2, "random_seed": _SEED,
 
 def home(folder: Path) -> tuple[Home, FeatureDoor]:
     """Return a home with a simulated book in lake and online store."""
-    world, door = simulate(_LOANS, _SEED, folder / "world"), FeatureDoor(Home(folder / "home"))
-    for feed, path in world.feeds.items():
-        door.lake.ingest(path, "canonical", feed)
+    door = book.taken_in(simulate(_LOANS, _SEED, folder / "world").feeds, folder / "home")
     door.refresh()
     door.materialize(datetime.now(UTC))
     return door.home, door

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from features.home import Home
-from features.lake import Lake
 from features.world import simulate
+from recoup.bench import book
 from recoup.bench.pairs import ratio
 from serving.pricing import offer, valuation
 from serving.pricing.prices import prices
@@ -43,9 +42,7 @@ def measure(progress: Progress) -> dict[str, float]:
 
 def _offer(folder: Path, progress: Progress) -> offer.Offer:
     progress(f"a model of a book of {_BOOK_LOANS:,} loans")
-    world, home = simulate(_BOOK_LOANS, 1, folder / "world"), Home(folder / "home")
-    for feed, path in world.feeds.items():
-        Lake(home).ingest(path, "canonical", feed)
+    home = book.taken_in(simulate(_BOOK_LOANS, 1, folder / "world").feeds, folder / "home").home
     train("recovery", home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=1)
     small = offer.read(home, folder / "world" / "tape.csv", "canonical", progress)
     times = -(-_TAPE_LOANS // small.frame.height)
