@@ -36,10 +36,11 @@ class SqliteTables:
         RecoupError
             When the file cannot be read, or lacks a table that its plan names.
         """
-        with self._told(), ExitStack() as own:
+        with self._told():
             held = getattr(self._own, "held", None)
             if held is None:
-                yield own.enter_context(self._begun())
+                with self._begun() as sight:
+                    yield sight
                 return
             if self._own.sight is None:
                 self._own.sight = held.enter_context(self._begun())
