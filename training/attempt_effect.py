@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from features.store import FeatureDoor
-from training.attempt_value import CELL, DIFFER, AttemptValue, Difference, Size, age_band
+from training.attempt_value import CELL, DIFFER, AttemptValue, Difference, Size, age_band, multiple
 from training.logged_attempts import features, logged
 
 _LIMIT = 0.95
@@ -63,7 +63,7 @@ def estimate(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> Atte
     frame = features(door, log)
     log = log.with_columns(frame.select("months_since_default", *DIFFER)).with_columns(age_band())
     size, differences = _payments(log)
-    payment = _usual(log.select((pl.col("cash") / (size.scale() * _multiple(differences))).alias("cash"))["cash"])
+    payment = _usual(log.select((pl.col("cash") / (size.scale() * multiple(differences))).alias("cash"))["cash"])
     paid, fold = (log["cash"] > 0).to_numpy(), log["fold"].to_numpy()
     reached = log["right_party"].to_numpy()
     chance = kept_apart(cross_fitted(frame, reached, fold, seed, chance=True)[0])
@@ -106,10 +106,6 @@ def _spread(values: pl.Series) -> Difference | None:
     """Return how a column is spread, which moves nothing yet; nothing where it is one value."""
     logs = values.drop_nulls().clip(1.0).log().to_numpy()
     return Difference(values.name, float(logs.mean()), float(logs.std()), 0.0) if len(np.unique(logs)) > 1 else None
-
-
-def _multiple(differences: list[Difference]) -> pl.Expr:
-    return pl.sum_horizontal(pl.lit(0.0), *(found.slope * found.standard() for found in differences)).exp()
 
 
 def _usual(cash: pl.Series) -> float:

@@ -123,11 +123,15 @@ class AttemptValue:
         return cls(cells, card["overall"], Size(**card["size"]), differences, card["skills"], costs)
 
     def _multiple(self, columns: list[str]) -> pl.Expr:
-        moves = [found.slope * found.standard() for found in self.differences if found.name in columns]
-        multiple = pl.sum_horizontal(pl.lit(0.0), *moves).exp()
+        moved = multiple([found for found in self.differences if found.name in columns])
         if "agency" in columns and self.skills:
-            multiple *= pl.col("agency").replace_strict(self.skills, default=1.0, return_dtype=pl.Float64)
-        return multiple.clip(*_RANGE)
+            moved *= pl.col("agency").replace_strict(self.skills, default=1.0, return_dtype=pl.Float64)
+        return moved.clip(*_RANGE)
+
+
+def multiple(differences: list[Difference]) -> pl.Expr:
+    """Return what all differences together multiply the figure by."""
+    return pl.sum_horizontal(pl.lit(0.0), *(found.slope * found.standard() for found in differences)).exp()
 
 
 def age_band() -> pl.Expr:
