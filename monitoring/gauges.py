@@ -65,8 +65,9 @@ def gauges(reference: pl.DataFrame, rules: list[Rule], fewest: int, fewest_withi
             continue
         found.append(_missing(reference, rule))
         if reference[rule.column].count() >= fewest:
-            found.append(_outside(reference, rule))
-            if not _constant(reference, rule):
+            constant = _constant(reference, rule)
+            found.append(_outside(reference, rule, constant))
+            if not constant:
                 found.append(_drift(reference, rule, fewest))
                 found.extend(_within(reference, rule, fewest_within))
     return found
@@ -115,10 +116,9 @@ def _missing(reference: pl.DataFrame, rule: Rule) -> Gauge:
     return _share(reference, rule, "missing", read)
 
 
-def _outside(reference: pl.DataFrame, rule: Rule) -> Gauge:
+def _outside(reference: pl.DataFrame, rule: Rule, constant: bool) -> Gauge:
     """Return the share of rows beyond the reference's range by more than what matters, or of a category unseen."""
     known = reference[rule.column].drop_nulls()
-    constant = _constant(reference, rule)
     if rule.kind == "number" or constant:
         central = (0.5, 0.5) if constant else _CENTRAL
         low, high = (float(np.quantile(known.to_numpy(), level)) for level in central)
