@@ -11,6 +11,7 @@ from features.feeds.contacts import CHANNELS, OUTCOMES, POINT_KINDS
 
 _LOAN = "L0000001"
 _MOMENT = "2025-12-31T23:59:59Z"
+_POINT = "the lake's token of the number or address tried"
 _SCORED: dict[str, Any] = {
     "decision_id": "20260101-5f9f0b1a7c-1-3c4d", "loan_id": _LOAN, "model_version": "recovery/3",
     "base_effect": 41.2, "other_effect": 0.4, "stale": {},
@@ -191,6 +192,7 @@ class Slot(Answered):
     """A lawful attempt; money is in ``currency``."""
 
     channel: str
+    contact_point: str = Field(description=_POINT)
     point_kind: str
     planned_at: datetime = Field(description="UTC")
     local_hour: float | None = Field(description="null where the debtor's time zone is unknown")
@@ -205,6 +207,7 @@ class Refusal(BaseModel):
     """Attempts that may not be made, and the rule that says so."""
 
     channel: str
+    contact_point: str | None = Field(description=f"{_POINT}; null where none is known")
     clause: str
     slots: int
 
@@ -213,9 +216,13 @@ class NextContactResponse(BaseModel):
     """Lawful slots, best first, and what was refused."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"slots": [_SCORED | {
-        "channel": "call", "point_kind": "mobile", "planned_at": "2026-01-01T15:00:00Z", "local_hour": 10.0,
+        "channel": "call", "contact_point": "t_5f9f0b1a7c3d4e2f8a6b0c1d2e3f4a5b", "point_kind": "mobile",
+        "planned_at": "2026-01-01T15:00:00Z", "local_hour": 10.0,
         "chance": 0.21, "added_value": 3.1, "cost": 0.6, "net_value": 2.5, "currency": "USD",
-    }], "refused": [{"channel": "call", "clause": "12 CFR 1006.6(b)", "slots": 11}]}]})  # fmt: skip
+    }], "refused": [{
+        "channel": "call", "contact_point": "t_5f9f0b1a7c3d4e2f8a6b0c1d2e3f4a5b", "clause": "12 CFR 1006.6(b)",
+        "slots": 11,
+    }]}]})  # fmt: skip
 
     slots: list[Slot]
     refused: list[Refusal]
@@ -240,9 +247,7 @@ class OutcomeRequest(Asked):
     channel: str = Field(pattern=f"^({'|'.join(CHANNELS)})$")
     outcome: str = Field(pattern=f"^({'|'.join(OUTCOMES)})$")
     point_kind: str = Field("unknown", pattern=f"^({'|'.join(POINT_KINDS)})$")
-    contact_point: str | None = Field(
-        None, pattern="^t_[0-9a-f]{32}$", description="the lake's token of the number or address tried"
-    )
+    contact_point: str | None = Field(None, pattern="^t_[0-9a-f]{32}$", description=_POINT)
     promised_amount: _Money | None = Field(None, description="promised to pay")
     cost: _Money | None = Field(None, description="of the attempt")
     propensity: float | None = Field(None, ge=0, le=1, description="chance with which the policy chose it")

@@ -13,7 +13,8 @@ import polars as pl
 
 from features.feeds.columns import INSTANT
 from features.feeds.contacts import CHANNELS
-from features.world import load_truth, simulate, worth
+from features.store import FeatureDoor
+from features.world import Truth, load_truth, simulate, worth
 from recoup.bench import book, knowable, law, memory, seeds
 from recoup.bench.knowable import Knower
 from serving.dispatch import candidates, offering, planning, policies
@@ -72,7 +73,7 @@ def _world(folder: Path, seed: int, knower: Knower) -> dict[str, float]:
     values = AttemptValue.from_card(trained.package.card.attempt_value)
     offers, known = offering.contacts(door, told, _MOMENT, model, values)
     offers = offers.with_columns(pl.col(pl.Categorical).cast(pl.String))
-    true = worth(load_truth(world.truth), offers.rename({"slot": "planned_at"})).rename({"planned_at": "slot"})
+    true = _true(load_truth(world.truth), offers.with_columns(second=_second(door, told.ways)[offers["way"]]))
     ours = planning.optimum(true, desk, _MOMENT).chosen
     best = planning.optimum(true.with_columns(net_value=pl.col("true_net")), desk, _MOMENT).chosen
     known_net = pl.Series(knower.net_value(door, known, told.lawful, values, _MOMENT))
@@ -85,6 +86,18 @@ def _world(folder: Path, seed: int, knower: Knower) -> dict[str, float]:
         "knowable": float(knowing["true_net"].sum()),
         **{name: float(plan["true_net"].sum()) for name, plan in others.items()},
     }
+
+
+def _second(door: FeatureDoor, ways: pl.DataFrame) -> pl.Series:
+    """Tell which ways are a debtor's second telephone."""
+    people = candidates.points(door, _MOMENT, ways["borrower_id"]).select("borrower_id", "phone_alt")
+    both = ways.join(people, on="borrower_id", how="left", maintain_order="left")
+    return both.select((pl.col("contact_point") == pl.col("phone_alt")).fill_null(False)).to_series()
+
+
+def _true(truth: Truth, offers: pl.DataFrame) -> pl.DataFrame:
+    """Add what offers are truly worth."""
+    return worth(truth, offers.rename({"slot": "planned_at"})).rename({"planned_at": "slot"})
 
 
 def _at_scale() -> dict[str, float]:

@@ -96,6 +96,7 @@ class Slot(Scored):
     """A lawful attempt; money is in ``currency``, ``planned_at`` is UTC."""
 
     channel: str
+    contact_point: str
     point_kind: str
     planned_at: datetime
     local_hour: float | None
@@ -110,6 +111,7 @@ class Refusal(_Answer):
     """Attempts that may not be made, and the rule that says so."""
 
     channel: str
+    contact_point: str | None
     clause: str
     slots: int
 

@@ -103,7 +103,9 @@ class Contacting:
             return read[-1].frame
 
         found = next_contact(self._door, self._scorer.model, self._values, request.loan_id, moment, features_of)
-        refused = found.refused.group_by("channel", "clause", maintain_order=True).len("slots").to_dicts()
+        refused = (
+            found.refused.group_by("channel", "contact_point", "clause", maintain_order=True).len("slots").to_dicts()
+        )
         slots: list[Slot] = []
         if found.offered.is_empty():
             return NextContactResponse.model_validate({"slots": slots, "refused": refused})

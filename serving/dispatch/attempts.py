@@ -17,9 +17,9 @@ from training.registry import Registered
 
 _THREADS = 2
 _MONEY = ["added_value", "cost", "net_value"]
-_CONTACT = ["loan_id", "borrower_id", "channel", "pool", "point_kind", "planned_at", "local_hour", "chance",
-            *_MONEY, "currency", "policy", "probability"]  # fmt: skip
-_SLOT = ["channel", "pool", "point_kind", "planned_at", "local_hour", "chance", *_MONEY, "currency"]
+_CONTACT = ["loan_id", "borrower_id", "channel", "pool", "contact_point", "point_kind", "planned_at", "local_hour",
+            "chance", *_MONEY, "currency", "policy", "probability"]  # fmt: skip
+_SLOT = ["channel", "pool", "contact_point", "point_kind", "planned_at", "local_hour", "chance", *_MONEY, "currency"]
 _CASE = ["owed", "months_since_default", "agency", *DIFFER]
 """What the value of an attempt rests on, besides channel and chance."""
 

@@ -1,6 +1,6 @@
 """Who may be worked, how he can be reached, and what was tried before: as known at a moment.
 
-A *case* is a debt, a *way* a debt and a channel, a *candidate* a way at an hour.
+A *case* is a debt, a *way* a debt, a channel and a contact point, a *candidate* a way at an hour.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from serving.dispatch.contact_rules import calendar
 from serving.refusals import NoCase
 from training.attempt_value import DIFFER
 
-_POINTS = {"call": ["phone", "phone_alt"], "auto_call": ["phone", "phone_alt"],
-           "sms": ["phone", "phone_alt"], "email": ["email"], "letter": ["address"],
-           "visit": ["address"]}  # fmt: skip
+_TELEPHONES = ["phone", "phone_alt"]
+_POINTS = {"call": _TELEPHONES, "auto_call": _TELEPHONES, "sms": _TELEPHONES, "email": ["email"],
+           "letter": ["address"], "visit": ["address"]}  # fmt: skip
 _STANDING = ["jurisdiction", "time_zone", "do_not_contact", "disputed",
              *[f"consent_{name}" for name in CHANNELS if name != "letter"]]  # fmt: skip
 
@@ -43,10 +43,10 @@ class Judged:
     refused: pl.DataFrame
 
     def refusals(self) -> pl.DataFrame:
-        """Return the refused: ``loan_id``, ``channel``, ``planned_at`` (UTC) and ``clause``."""
-        named = self.ways.with_row_index("way").select("way", "loan_id", "channel")
+        """Return the refused: ``loan_id``, ``channel``, ``contact_point``, ``planned_at`` (UTC) and ``clause``."""
+        named = self.ways.with_row_index("way").select("way", "loan_id", "channel", "contact_point")
         rows = self.refused.join(named, on="way", maintain_order="left")
-        return rows.select("loan_id", "channel", pl.col("slot").alias("planned_at"), "clause")
+        return rows.select("loan_id", "channel", "contact_point", pl.col("slot").alias("planned_at"), "clause")
 
 
 def judged(door: FeatureDoor, open_debts: pl.DataFrame, slots: pl.DataFrame, moment: datetime) -> Judged:
@@ -151,10 +151,10 @@ def points(door: FeatureDoor, moment: datetime, people: pl.Series) -> pl.DataFra
 
 
 def ways(open_debts: pl.DataFrame, points_known: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
-    """Return a row per case and channel, as `contact_rules.calendar.judge` takes them.
+    """Return a row per case, channel and contact point, as `contact_rules.calendar.judge` takes them.
 
-    A telephone's kind is the one last logged for it, a debt's ``agency`` the one that last tried it. No SMS goes to a
-    landline.
+    Where none is known there is one row without, for the rules to refuse. A telephone's kind is the one last logged
+    for it, a debt's ``agency`` the one that last tried it. No SMS goes to a landline.
     """
     attempts = attempts.sort("attempted_at", maintain_order=True)
     worked = attempts.group_by("loan_id").agg(pl.col("agency").drop_nulls().last())
@@ -168,9 +168,9 @@ def ways(open_debts: pl.DataFrame, points_known: pl.DataFrame, attempts: pl.Data
             reached.select(
                 *[name for name in (*open_debts.columns, "agency") if name not in consents],
                 pl.lit(channel).alias("channel"),
-                pl.coalesce(names).alias("contact_point"),
+                pl.concat_list(names).list.drop_nulls().list.unique(maintain_order=True).alias("contact_point"),
                 consent.alias("consent"),
-            )
+            ).explode("contact_point")
         )
     kinds = attempts.group_by("contact_point").agg(pl.col("point_kind").drop_nulls().last())
     found = pl.concat(parts).join(kinds, on="contact_point", how="left", maintain_order="left")

@@ -21,12 +21,12 @@ class NextContact:
     Attributes
     ----------
     offered : polars.DataFrame
-        Lawful slots, best first: ``channel``, ``point_kind``, ``planned_at`` (UTC), ``local_hour``,
-        ``chance``, ``added_value``, ``cost``, ``net_value`` (``currency``).
+        Lawful slots, best first: ``channel``, ``contact_point`` (token), ``point_kind``, ``planned_at`` (UTC),
+        ``local_hour``, ``chance``, ``added_value``, ``cost``, ``net_value`` (``currency``).
     inputs : polars.DataFrame
         The contact model's inputs of each of them, in the same order.
     refused : polars.DataFrame
-        ``channel``, ``planned_at`` and ``clause`` of the others.
+        ``channel``, ``contact_point``, ``planned_at`` and ``clause`` of the others.
     """
 
     offered: pl.DataFrame
@@ -71,8 +71,8 @@ def next_contact(door: FeatureDoor, package: ModelPackage | RowModel, values: At
     if not parts:
         return NextContact(pl.DataFrame(), pl.DataFrame(), refused)
     offered, inputs = (pl.concat(frames) for frames in zip(*parts, strict=True))
-    order = offered.select(pl.arg_sort_by("net_value", "slot", "channel", descending=[True, False, False]))
-    columns = ["channel", "point_kind", pl.col("slot").alias("planned_at"), "local_hour", "chance",
+    order = offered.select(pl.arg_sort_by("net_value", "slot", "way", descending=[True, False, False]))
+    columns = ["channel", "contact_point", "point_kind", pl.col("slot").alias("planned_at"), "local_hour", "chance",
                "added_value", "cost", "net_value", "currency"]  # fmt: skip
     best = order.to_series()
     return NextContact(offered[best].select(columns), inputs[best], refused)

@@ -81,9 +81,10 @@ def optimum(offers: pl.DataFrame, desk: Capacities, moment: datetime, taken: pl.
 
 
 def _arcs(offers: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
-    """Return which offer could take which option: ``person``, ``offer``, ``option``, ``net_value``, in that order.
+    """Return which offer could take which option: ``person``, ``offer``, ``option``, ``net_value``, by person.
 
-    Whoever is needed for a minimum counts though he brings nothing.
+    Of a person's offers for one option only the best counts, the first of equals. Whoever is needed for a minimum
+    counts though he brings nothing.
     """
     texts = pl.col("channel", "region").cast(pl.Categorical)
     needed = places.filter((pl.col("least") > 0) | (pl.col("share_least") > 0))["channel"].cast(pl.Categorical)
@@ -96,7 +97,9 @@ def _arcs(offers: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     if places["regions"].is_not_null().any():
         here = pl.col("regions").list.contains(pl.col("region").cast(pl.String)).fill_null(False)
         arcs = arcs.filter(pl.col("regions").is_null() | here)
-    return arcs.select("person", "offer", "option", "net_value").sort("person", "offer", "option")
+    arcs = arcs.select("person", "offer", "option", "net_value")
+    arcs = arcs.sort("person", "option", "net_value", "offer", descending=[False, False, True, False])
+    return arcs.unique(["person", "option"], keep="first", maintain_order=True)
 
 
 def _numbered(codes: pl.Series) -> pl.Series:

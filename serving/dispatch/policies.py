@@ -30,7 +30,8 @@ RANKS: dict[str, Callable[[int], pl.Expr]] = {
 def in_order(offers: pl.DataFrame, policy: str, desk: Capacities, moment: datetime, seed: int = 0) -> pl.DataFrame:
     """Return what a desk does that takes contacts in a policy's order while there is room, one a debtor.
 
-    Among offers of one rank channels are taken in the order of the capacities file, hours from the earliest.
+    Among offers of one rank channels are taken in the order of the capacities file, hours from the earliest, and
+    contact points in the order of the offers.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def in_order(offers: pl.DataFrame, policy: str, desk: Capacities, moment: dateti
     texts = pl.col("channel", "region", "loan_id", "borrower_id").cast(pl.Categorical)
     lean = offers.select(texts, "slot", rank=RANKS[policy](seed)).with_row_index("offer")
     lean = lean.join(keys, on=["channel", "slot"], maintain_order="left")
-    ranked = pl.arg_sort_by("rank", "loan_id", "order", "slot", descending=[True, False, False, False])
+    descending = [True, False, False, False]
+    ranked = pl.arg_sort_by("rank", "loan_id", "order", "slot", descending=descending, maintain_order=True)
     rows, served = _taken(lean, lean.select(ranked).to_series().to_numpy(), places, desk)
     taken = offers[lean["offer"].gather(rows)].with_columns(pl.col(pl.Categorical).cast(pl.String))
     return taken.with_columns(places["pool"].gather(served))

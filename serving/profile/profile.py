@@ -82,6 +82,8 @@ def profile(home: Home, borrower_id: str, moment: datetime, unmasked: bool = Fal
             told["debts"][place]["recovery"] = Scores(home, found, owned[place]).recovery(recovery)
         largest = max(still_owed, key=lambda place: owned[place]["owed"])
         told["windows"] = Scores(home, found, owned[largest]).windows(contacting, customer)
+        for way in told["windows"].get("ways", []):
+            way["contact_point"] = shown(way["contact_point"])
     return told
 
 

@@ -57,9 +57,9 @@ class Scores:
         Returns
         -------
         dict
-            ``channels``: for each way to reach him the consent, ``chance`` by weekday (Monday first) and hour of
-            `HOURS`, and the ``best`` hours; ``best``: the likeliest of all, with reasons. Empty where the debtor's
-            time zone or every way to him is unknown.
+            ``ways``: for each channel and contact point the consent, ``chance`` by weekday (Monday first) and hour
+            of `HOURS`, and the ``best`` hours; ``best``: the likeliest of all, with reasons. Empty where the
+            debtor's time zone or every way to him is unknown.
         """
         zone = customer.get("time_zone")
         ways = self._ways(customer)
@@ -77,12 +77,12 @@ class Scores:
         inputs = self._inputs(model, frame[best])
         return {
             "time_zone": zone,
-            "channels": {channel: _week(part) for (channel,), part in grid.group_by("channel", maintain_order=True)},
+            "ways": [_week(part) for _, part in grid.group_by("way", maintain_order=True)],
             "best": _hour(grid.row(best, named=True)) | self._decided(model, inputs, 1.0),
         }
 
     def _ways(self, customer: Row) -> pl.DataFrame:
-        """Return a row per channel by which he can be reached."""
+        """Return a row per channel and contact point by which he can be reached."""
         consents = {name: value for name, value in customer.items() if name.startswith("consent_")}
         case = pl.DataFrame(
             {"loan_id": self._debt["loan_id"], "borrower_id": self._found.borrower_id}
@@ -126,14 +126,12 @@ class Scores:
 
 
 def _week(part: pl.DataFrame) -> dict[str, Any]:
-    """Return one channel's chances by weekday and hour; null where a clock change leaves an hour out."""
+    """Return one way's chances by weekday and hour; null where a clock change leaves an hour out."""
     chance: list[list[float | None]] = [[None] * len(HOURS) for _ in range(_DAYS)]
     for weekday, hour, value in part.select("weekday", "hour", "chance").iter_rows():
         chance[weekday][hour - HOURS[0]] = value
     best = part.sort("chance", "at", descending=[True, False]).head(_BEST)
-    return {
-        "point_kind": part["point_kind"][0],
-        "consent": part["consent"][0],
+    return part.select("channel", "contact_point", "point_kind", "consent").row(0, named=True) | {
         "chance": chance,
         "best": [_hour(row) for row in best.to_dicts()],
     }

@@ -16,7 +16,7 @@ from features.home import Home
 from features.lake import Lake
 from features.store import FeatureDoor
 from features.world import simulate
-from serving.dispatch import candidates, court, plan, planning, policies
+from serving.dispatch import candidates, court, offering, plan, planning, policies
 from serving.dispatch.capacities import Capacities
 from serving.dispatch.next_contact import next_contact
 from serving.journal import Journal
@@ -67,14 +67,14 @@ def door(worked):
 
 
 def ways_by_key(door):
-    """Return the facts of each debt and channel, as the slow law reads them, and past attempts."""
+    """Return the facts of each debt, channel and contact point, as the slow law reads them, and past attempts."""
     cases = candidates.cases(door, MOMENT)
     points = candidates.points(door, MOMENT, cases["borrower_id"])
     tokens = pl.concat([points[name] for name in ("phone", "phone_alt", "email", "address")])
     attempts = candidates.history(door, MOMENT, cases["borrower_id"], tokens)
     ways = candidates.ways(cases, points, attempts)
     recent = attempts.filter(pl.col("attempted_at") > MOMENT - timedelta(days=10))
-    return {(way["loan_id"], way["channel"]): way for way in ways.to_dicts()}, recent.to_dicts()
+    return {(way["loan_id"], way["channel"], way["contact_point"]): way for way in ways.to_dicts()}, recent.to_dicts()
 
 
 def test_no_contact_is_illegal_and_each_refusal_names_a_broken_clause(planned, door):
@@ -83,13 +83,35 @@ def test_no_contact_is_illegal_and_each_refusal_names_a_broken_clause(planned, d
     for row in attempts:
         by_person.setdefault(row["borrower_id"], []).append(row)
     for row in planned.contacts.to_dicts():
-        way = ways[row["loan_id"], row["channel"]]
+        way = ways[row["loan_id"], row["channel"], row["contact_point"]]
         assert not broken(way, row["planned_at"], by_person.get(way["borrower_id"], [])), row
     refusals = pl.read_parquet(planned.folder / "refusals.parquet")
     assert refusals["clause"].null_count() == 0
     for row in refusals.sample(400, seed=1).to_dicts():
-        way = ways[row["loan_id"], row["channel"]]
+        way = ways[row["loan_id"], row["channel"], row["contact_point"]]
         assert row["clause"] in broken(way, row["planned_at"], by_person.get(way["borrower_id"], []))
+
+
+def test_each_telephone_is_a_way_of_its_own_and_the_better_one_is_planned(planned, worked, door, small_desk):
+    cases = candidates.cases(door, MOMENT)
+    people = candidates.points(door, MOMENT, cases["borrower_id"])
+    two = people.filter(pl.col("phone").is_not_null() & pl.col("phone_alt").is_not_null())
+    told = candidates.judged(door, cases, Capacities.load(small_desk).slots(MOMENT), MOMENT)
+    calls = told.ways.filter((pl.col("channel") == "call") & pl.col("borrower_id").is_in(two["borrower_id"].implode()))
+    pairs = calls.group_by("loan_id").agg(pl.col("contact_point").sort())
+    theirs = cases.join(two, on="borrower_id").select("loan_id", pl.concat_list("phone", "phone_alt").list.sort())
+    assert pairs.height > 20 and dict(pairs.iter_rows()) == dict(theirs.iter_rows())
+    model = registry.load(worked, "contact")
+    values = AttemptValue.from_card(model.package.card.attempt_value)
+    offers, _ = offering.contacts(door, told, MOMENT, model, values)
+    at = ["loan_id", "channel", "slot"]
+    offers = offers.select(pl.col("loan_id", "channel").cast(pl.String), "slot", "net_value", "way")
+    best = offers.group_by(at).agg(pl.col("net_value").max().alias("best"), points=pl.len())
+    mine = planned.contacts.filter(pl.col("policy") == "recoup").rename({"planned_at": "slot"}).join(best, on=at)
+    assert mine.filter(pl.col("points") > 1).height > 5
+    assert mine["net_value"].to_list() == pytest.approx(mine["best"].to_list())
+    on_second = planned.contacts["contact_point"].is_in(two["phone_alt"].implode())
+    assert 0 < on_second.sum() < planned.contacts.height
 
 
 def test_one_contact_a_person_within_capacities(planned, small_desk):

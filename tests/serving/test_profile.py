@@ -85,7 +85,7 @@ def test_scores_are_journalled_and_made_again_to_the_bit(own, debtor):
         again = replay(record, registry.load(own, one["model_version"].split("/")[0]).package)
         assert again.same_score and again.same_contributions
         assert record["score"] == pytest.approx(one.get("recovery_rate", one.get("chance")), abs=1e-12)
-    for found in told["windows"]["channels"].values():
+    for found in told["windows"]["ways"]:
         chances = [chance for day in found["chance"] for chance in day if chance is not None]
         assert len(chances) == 7 * 13 and max(chances) == found["best"][0]["chance"]
 
