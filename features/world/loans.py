@@ -115,10 +115,10 @@ def draw(
 
 
 def known(cohort: np.ndarray, clock: Clock, lags: np.random.Generator) -> pl.Series:
-    """When each row was learnt: 0-2 days after its cut-off, the tape's on the day itself."""
-    longest = np.where(cohort < p.COHORTS, 2 * DAY, DAY)
+    """When each row was learnt: 1-3 days after its cut-off, so all of a cohort in one month; the tape's on the day."""
+    booked = cohort < p.COHORTS
     midnight = clock.day(cohort).astype("datetime64[s]").astype(np.int64)
-    return instants("known_at", midnight + lags.integers(0, longest, len(cohort)))
+    return instants("known_at", midnight + booked * DAY + lags.integers(0, np.where(booked, 2 * DAY, DAY)))
 
 
 def _owners(loans: int, borrowers: int, rng: np.random.Generator) -> np.ndarray:
