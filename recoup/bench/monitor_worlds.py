@@ -126,6 +126,16 @@ def planted(name: str, root: Path, like: Path, loans: int, seed: int) -> dict[st
     return {"found": place is not None, "chunks_to_find": place, "chunk": length}
 
 
+def false_alarms(outcomes: list[Outcome]) -> dict[str, dict[str, float]]:
+    """Return, by model and what was asked of it, the share of chunks with an alert, and how many chunks there were."""
+    told: dict[str, list[bool]] = {}
+    for outcome in outcomes:
+        for model, watched in outcome.models.items():
+            for asked, _, findings in watched.observed():
+                told.setdefault(f"{model} {asked}", []).append(any(found.alert for found in findings))
+    return {name: {"rate": float(np.mean(alerts)), "chunks": len(alerts)} for name, alerts in told.items()}
+
+
 def estimate_errors(outcomes: list[Outcome]) -> dict[str, float]:
     """Return the mean absolute error of each estimated metric, chunk by chunk, in the metric's own unit."""
     errors: dict[str, list[float]] = {}
