@@ -8,12 +8,12 @@ Weights 1 / propensity make a channel's attempts stand for all attempts. The ass
 to reach says nothing of what he would have paid, beyond what was known. It leaves out what an attempt that misses
 may do, and counts a conversation's harm to later payments as far as 30 days show it.
 
-Whoever pays counts with what such a debtor usually pays, not with the amount that came: amounts differ so much that
-they would drown who pays at all, and a settlement everything else. What is usual grows as a power of what is owed,
-of income and of credit score, up to a limit. A cell is drawn towards its channel's mean and that towards the mean of
-all, the more the less is known (random effects, DerSimonian and Laird 1986, doi:10.1016/0197-2456(86)90046-2).
-Within a cell debtors differ, and agencies by the skill of their conversations, as one regression finds
-(Nie and Wager 2021, doi:10.1093/biomet/asaa076), drawn towards no difference.
+Whoever pays counts with what one more payer brings, not with the amount that came: amounts differ so much that they
+would drown who pays at all. It grows as a power of what is owed, of income and of credit score, up to a limit, and
+is less than the average payer brings where settlements come without a conversation. A cell is drawn towards its
+channel's mean and that towards the mean of all, the more the less is known (random effects, DerSimonian and Laird
+1986, doi:10.1016/0197-2456(86)90046-2). Within a cell debtors differ, and agencies by the skill of their
+conversations, as one regression finds (Nie and Wager 2021, doi:10.1093/biomet/asaa076), drawn towards no difference.
 """
 
 from dataclasses import replace
@@ -30,9 +30,9 @@ _LIMIT = 0.95
 """Quantile of the cash of the months in which any came: more counts as much."""
 _FEWEST = 30
 """Attempts that a side of a cell needs, and payments that slopes do: below, what is rare hides its variance."""
-_SLOPE, _SKILL = 0.2, 0.25
-"""How far one standard deviation of `DIFFER`, and one agency from another, move the figure a priori: a standard
-deviation, relative."""
+_SLOPE, _SKILL, _PAYMENT = 0.2, 0.25, 0.25
+"""How far one standard deviation of `DIFFER`, one agency from another, and one more payer from the average one, move
+the figure a priori: a standard deviation, relative."""
 _NINETY = 1.645
 
 
@@ -63,22 +63,23 @@ def estimate(door: FeatureDoor, source: str, as_of: datetime, seed: int) -> Atte
     frame = features(door, log)
     log = log.with_columns(frame.select("months_since_default", *DIFFER)).with_columns(age_band())
     size, differences = _payments(log)
-    payment = _usual(log.select((pl.col("cash") / (size.scale() * multiple(differences))).alias("cash"))["cash"])
     paid, fold = (log["cash"] > 0).to_numpy(), log["fold"].to_numpy()
     reached = log["right_party"].to_numpy()
     chance = kept_apart(cross_fitted(frame, reached, fold, seed, chance=True)[0])
     anyway = cross_fitted(frame, paid, fold, seed, learn=~reached, chance=True)[0]
     log = log.with_columns(
-        rest=payment * (paid - anyway),
+        rest=paid - anyway,
         chance=pl.Series(chance),
         weight=log["weight"].to_numpy() * np.where(reached, 1.0, chance / (1 - chance)),
     )
-    cells = _cells(log)
+    payment = _payment(log, _limited(log.select(pl.col("cash") / (size.scale() * multiple(differences)))["cash"]))
+    log = log.with_columns(pl.col("rest") * payment)
+    cells = _contrasts(log, CELL)
     if cells.is_empty():
         return None
     cells, overall = _shrunk(cells)
     moved, skills = _moved(log, cells, overall, differences)
-    return AttemptValue(cells, overall, size, moved, skills, _costs(log))
+    return _typical(AttemptValue(cells, overall, size, moved, skills, _costs(log)), differences, log)
 
 
 def counted(log: pl.DataFrame) -> np.ndarray:
@@ -108,15 +109,44 @@ def _spread(values: pl.Series) -> Difference | None:
     return Difference(values.name, float(logs.mean()), float(logs.std()), 0.0) if len(np.unique(logs)) > 1 else None
 
 
-def _usual(cash: pl.Series) -> float:
-    """Return what a payer brings on average, up to the limit."""
+def _limited(cash: pl.Series) -> pl.Series:
+    """Return cash up to the limit."""
     came = cash.filter(cash > 0)
-    return float(came.clip(upper_bound=came.quantile(_LIMIT)).mean()) if len(came) else 0.0  # type: ignore[arg-type]
+    return cash.clip(upper_bound=came.quantile(_LIMIT)) if len(came) else cash
 
 
-def _cells(log: pl.DataFrame) -> pl.DataFrame:
-    """Return per cell how much more the reached paid than was foretold, beside the missed; errors by debtor."""
-    side, weight = [*CELL, "right_party"], pl.col("weight")
+def _payment(log: pl.DataFrame, cash: pl.Series) -> float:
+    """Return what one more payer brings: of the average payer what the reached bring more, for each who pays more.
+
+    How far it is from the average payer's is drawn towards nothing, the more the less is known.
+    """
+    came = cash.filter(cash > 0)
+    if came.is_empty():
+        return 0.0
+    average = float(came.mean())  # type: ignore[arg-type]
+    less = pl.when(cash > 0).then(cash / average - 1).otherwise(0.0)
+    more, apart = (
+        _contrasts(part, ["all"]) for part in (log.with_columns(all=0), log.with_columns(less.alias("rest"), all=0))
+    )
+    if more.is_empty() or apart.is_empty() or more["raw"].item() <= 0:
+        return average
+    found, error = (apart[name].item() / more["raw"].item() for name in ("raw", "standard_error"))
+    return average * (1 + found * _PAYMENT**2 / (_PAYMENT**2 + error**2))
+
+
+def _typical(value: AttemptValue, differences: list[Difference], log: pl.DataFrame) -> AttemptValue:
+    """Return the value by typical debtor of one by average debtor, who is above him in more than his payments."""
+    multiples = {"all": value.multiple(log.columns), "payments": multiple(differences)}
+    reached = log.filter("right_party").select("weight", **multiples)
+    usual = np.average(reached["all"], weights=reached["weight"])
+    usual /= np.average(reached["payments"], weights=reached["weight"])
+    cells = value.cells.with_columns(pl.col("raw", "standard_error", "added", "lower", "upper") / usual)
+    return replace(value, cells=cells, overall=value.overall / usual)
+
+
+def _contrasts(log: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Return how much larger ``rest`` of the reached is, beside that of the missed; errors by debtor."""
+    side, weight = [*by, "right_party"], pl.col("weight")
     mean = (weight * pl.col("rest")).sum().over(side) / weight.sum().over(side)
     luck = log.with_columns(mean=mean, luck=weight * (pl.col("rest") - mean) / weight.sum().over(side))
     clustered = luck.group_by(*side, "borrower_id", maintain_order=True).agg(
@@ -128,9 +158,9 @@ def _cells(log: pl.DataFrame) -> pl.DataFrame:
     reached, missed = (
         sides.filter((pl.col("right_party") == which) & (pl.col("attempts") >= _FEWEST)) for which in (True, False)
     )
-    pairs = reached.join(missed, on=CELL, nulls_equal=True, suffix="_missed").sort(CELL)
+    pairs = reached.join(missed, on=by, nulls_equal=True, suffix="_missed").sort(by)
     return pairs.select(
-        *CELL,
+        *by,
         raw=pl.col("mean") - pl.col("mean_missed"),
         standard_error=(pl.col("variance") + pl.col("variance_missed")).sqrt(),
         attempts=pl.col("attempts") + pl.col("attempts_missed"),

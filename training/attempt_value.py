@@ -53,8 +53,8 @@ class AttemptValue:
     Attributes
     ----------
     cells : polars.DataFrame
-        Per ``channel`` and ``age_band``: ``added`` (currency per right-party contact on a typical debt, after
-        collection costs) with its 90 % interval ``lower``, ``upper``; ``raw`` and its ``standard_error``
+        Per ``channel`` and ``age_band``: ``added`` (currency per right-party contact on a typical debt of a typical
+        debtor, after collection costs) with its 90 % interval ``lower``, ``upper``; ``raw`` and its ``standard_error``
         before shrinkage, ``attempts``.
     overall : float
         What a cell without evidence gets (currency).
@@ -86,7 +86,7 @@ class AttemptValue:
         known = known.join(self.costs, on="channel", how="left", maintain_order="left")
         chance, added = pl.col("chance"), pl.col("added").fill_null(self.overall) * self.size.scale()
         return known.with_columns(
-            added_value=pl.min_horizontal(added * self._multiple(candidates.columns), "owed"),
+            added_value=pl.min_horizontal(added * self.multiple(candidates.columns), "owed"),
             cost=(1 - chance) * pl.col("cost_missed") + chance * pl.col("cost_reached"),
         ).select(
             *candidates.columns, "added_value", "cost",
@@ -122,7 +122,8 @@ class AttemptValue:
         differences = [Difference(**found) for found in card["differences"]]
         return cls(cells, card["overall"], Size(**card["size"]), differences, card["skills"], costs)
 
-    def _multiple(self, columns: list[str]) -> pl.Expr:
+    def multiple(self, columns: list[str]) -> pl.Expr:
+        """Return what is known in some columns multiplies the figure by."""
         moved = multiple([found for found in self.differences if found.name in columns])
         if "agency" in columns and self.skills:
             moved *= pl.col("agency").replace_strict(self.skills, default=1.0, return_dtype=pl.Float64)

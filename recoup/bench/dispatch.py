@@ -35,7 +35,8 @@ def measure(progress: Progress) -> dict[str, float]:
     """Return the assignment's gap, time and memory, and net cash against other policies and the oracle.
 
     ``share_of_oracle_gain`` is our true net cash over that of a planner who knows the truth, ``share_of_knowable_gain``
-    over that of one who knows as much of it as features can tell; `recoup.bench.knowable`.
+    over that of one who knows as much of it as features can tell; `recoup.bench.knowable`. ``promised_over_true``
+    is what our plan expects over what it is truly worth.
     ``NAME_over_ours`` is another policy's true net cash over that of recoup's plan: below 1 recoup is ahead. Its
     95 % interval is Student's over the worlds.
     """
@@ -53,6 +54,7 @@ def measure(progress: Progress) -> dict[str, float]:
     figures["illegal_slots"] = float(table["illegal"].sum())
     figures |= seeds.mean("share_of_oracle_gain", (table["ours"] / table["oracle"]).to_numpy())
     figures |= seeds.mean("share_of_knowable_gain", (table["ours"] / table["knowable"]).to_numpy())
+    figures |= seeds.mean("promised_over_true", (table["promised"] / table["ours"]).to_numpy())
     for name in policies.RANKS:
         figures |= seeds.mean(f"{name}_over_ours", (table[name] / table["ours"]).to_numpy())
     return figures
@@ -82,6 +84,7 @@ def _world(folder: Path, seed: int, knower: Knower) -> dict[str, float]:
     return {
         "illegal": law.illegal(door.lake, ours, _MOMENT),
         "ours": float(ours["true_net"].sum()),
+        "promised": float(ours["net_value"].sum()),
         "oracle": float(best["true_net"].sum()),
         "knowable": float(knowing["true_net"].sum()),
         **{name: float(plan["true_net"].sum()) for name, plan in others.items()},

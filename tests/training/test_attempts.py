@@ -50,23 +50,25 @@ def values(book):
     return attempt_effect.estimate(book[1], "canonical", AS_OF, seed=7)
 
 
-def true_cells(files, values, log):
-    """What a conversation truly adds on a typical debt, by cell, as the logging policy had them."""
+def true_cells(files, values, log, frame):
+    """What a conversation truly adds on a typical debt of a typical debtor, by cell, as the logging policy had them."""
     told = world.worth(world.load_truth(files.truth), log.with_columns(planned_at="attempted_at"))
+    known = told.with_columns(frame.select(attempt_value.DIFFER))
+    usual = known.select(values.size.scale() * values.multiple(known.columns)).to_series().alias("usual")
     loans = world.load_truth(files.truth).loans.select("loan_id", "cohort", "age_months")
     month = (pl.col("attempted_at").dt.epoch("s") - pl.datetime(2020, 12, 31).dt.epoch("s")) / 86_400 / 30.4375
     told = told.join(loans, on="loan_id", how="left", maintain_order="left")
     told = told.with_columns(months_since_default=pl.col("age_months") + month - pl.col("cohort"))
     weight = pl.col("true_chance") * pl.col("weight")
     return (
-        told.with_columns(attempt_value.age_band(), added=pl.col("true_added") / values.size.scale())
+        told.with_columns(attempt_value.age_band(), usual)
         .group_by("channel", "age_band")
-        .agg(true=(pl.col("added") * weight).sum() / weight.sum())
+        .agg(true=(pl.col("true_added") * weight).sum() / (pl.col("usual") * weight).sum())
     )
 
 
-def test_effects_are_found_in_sign_and_order(book, log, values):
-    cells = values.cells.join(true_cells(book[0], values, log), on=["channel", "age_band"])
+def test_effects_are_found_in_sign_and_order(book, log, frame, values):
+    cells = values.cells.join(true_cells(book[0], values, log, frame), on=["channel", "age_band"])
     assert cells.height == len(CHANNELS) * 4
     held = cells["true"].is_between(cells["lower"], cells["upper"])
     assert held.mean() > 0.75  # of 24 intervals that hold 90 % each
@@ -98,6 +100,10 @@ def test_debtors_differ_as_they_do_in_truth(book, log, frame, values):
         for left in (len(known), 1, 0)
     ]
     assert alike[1] > alike[0] + 0.05 and alike[2] > alike[1] + 0.01
+    reached = values.of(told).filter("right_party")
+    by_people = pl.col("channel").is_in(["call", "visit"])  # the others reach too few to tell
+    for some in (reached, reached.filter(by_people)):
+        assert some["added_value"].sum() == pytest.approx(some["true_added"].sum(), rel=0.1)
 
 
 def test_skills_of_agencies_are_found(book, values):
