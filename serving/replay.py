@@ -8,6 +8,7 @@ from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
 from serving.journal import Journal, tables
+from serving.journal.keeper import TABLES
 from serving.scoring import replay, require_model
 from training import registry
 from training.registry import Registered
@@ -68,14 +69,12 @@ def _plan(home: Home, decision: dict[str, Any], registered: Registered) -> str:
 
     journal = Journal(home)
     whole = journal.find(tables.whole_id(decision["decision_id"]))
-    differs = plan.differing(
-        home, whole, {name: journal.table(whole, name) for name in whole[tables.TABLES]}, registered
-    )
+    differs = plan.differing(home, whole, {name: journal.table(whole, name) for name in whole[TABLES]}, registered)
     if differs and Lake(home).snapshot() != whole["lake"]:
         raise RecoupError(f"{differs} differ, and so does the lake: what we know of debtors has changed")
     if differs:
         raise RecoupError(f"{differs} differ from the journal")
-    counts = ", ".join(f"{told['rows']:,} {name}" for name, told in whole[tables.TABLES].items())
+    counts = ", ".join(f"{told['rows']:,} {name}" for name, told in whole[TABLES].items())
     return f"planned again, {counts}: each row is the same to the last bit"
 
 

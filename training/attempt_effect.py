@@ -135,7 +135,7 @@ def _payment(log: pl.DataFrame, cash: pl.Series) -> float:
 
 
 def _typical(value: AttemptValue, differences: list[Difference], log: pl.DataFrame) -> AttemptValue:
-    """Return the value by typical debtor of one by average debtor, who is above him in more than his payments."""
+    """Return a value of the average debtor as one of the typical debtor, whom no difference or skill moves."""
     multiples = {"all": value.multiple(log.columns), "payments": multiple(differences)}
     reached = log.filter("right_party").select("weight", **multiples)
     usual = np.average(reached["all"], weights=reached["weight"])

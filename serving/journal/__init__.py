@@ -19,7 +19,7 @@ from the last digest of the writer's file before it; the manifest is such a chai
 or added, and the end of an ended file cut off. A file that a crash left open is ended, as it was found,
 when the next process begins one.
 
-A decision about many things, such as a plan, is one line; its rows are tables under ``tables/`` whose digests
+A decision about many things, such as a plan, is one line; its rows are tables kept beside the files, whose digests
 the line holds, so that a row that was changed is found as well.
 
 **What is not.** The end of a file that is still open can be cut off unseen, at a whole line; cut inside a

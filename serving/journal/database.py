@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS journal.files (name text PRIMARY KEY);
 INSERT INTO journal.files VALUES ('{MANIFEST}') ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS journal.lines
     (file text REFERENCES journal.files, start bigint, line bytea NOT NULL, PRIMARY KEY (file, start));
+CREATE TABLE IF NOT EXISTS journal.tables (name text PRIMARY KEY, content bytea NOT NULL);
 """
 _ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('journal', 0))"
 _ADD = "INSERT INTO journal.lines SELECT %s, * FROM unnest(%b::bigint[], %b::bytea[])"
@@ -58,7 +59,7 @@ class Database:
             raise RecoupError("the PostgreSQL server of the journal did not answer a moment ago")
         try:
             with connected(self._url, _ANSWER_S) as connection:
-                if connection.execute("SELECT to_regclass('journal.lines')").fetchone() == (None,):
+                if connection.execute("SELECT to_regclass('journal.tables')").fetchone() == (None,):
                     connection.execute(_ALONE)
                     connection.execute(_TABLES)
                     connection.commit()
@@ -186,6 +187,20 @@ class _Shelf:
                 SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(Identifier("journal", table), Identifier(column)),
                 [names],
             )
+
+    def keep_table(self, name: str, content: bytes) -> None:
+        """Add a table, which leaving the transaction commits."""
+        self._connection.execute("INSERT INTO journal.tables VALUES (%s, %b)", [name, content])
+
+    def table(self, name: str) -> bytes | None:
+        """Return a table; None where there is none."""
+        with self._connection.cursor(binary=True) as cursor:
+            found = cursor.execute("SELECT content FROM journal.tables WHERE name = %s", [name]).fetchone()
+        return found[0] if found else None
+
+    def remove_tables(self, names: list[str]) -> None:
+        """Remove tables."""
+        self._connection.execute("DELETE FROM journal.tables WHERE name = ANY(%s)", [names])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import orjson
 from features.errors import RecoupError
 from features.home import Home
 from serving.journal import keeper, tables, writer
+from serving.journal.keeper import TABLES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,8 +28,8 @@ class Journal:
     """
 
     def __init__(self, home: Home):
-        self._given = keeper.settings(home)
-        self._keeper, self._writer = self._given.keeper(), writer.shared(self._given)
+        given = keeper.settings(home)
+        self._keeper, self._writer = given.keeper(), writer.shared(given)
 
     @property
     def waits(self) -> bool:
@@ -71,10 +72,11 @@ class Journal:
             When tables or line cannot be written.
         """
         try:
-            told = tables.keep(self._given.folder, parts)
+            with self._keeper.shelf() as shelf:
+                told = tables.keep(shelf, parts)
         except OSError as error:
-            raise RecoupError(f"the journal in {self._given.folder} cannot be written: {error.strerror}") from error
-        return self.append(record | {tables.TABLES: told})
+            raise RecoupError(f"the journal in {self._keeper} cannot be written: {error.strerror}") from error
+        return self.append(record | {TABLES: told})
 
     def together(self) -> AbstractContextManager[None]:
         """Give a block in which this thread's decisions are written once, at its end; see `Writer.together`."""
@@ -101,14 +103,15 @@ class Journal:
         if named := _ID.fullmatch(decision_id):
             with self._keeper.shelf() as shelf:
                 line = shelf.line(named[1], int(named[2], 16))
-            if f'"decision_id":"{named[1]}-{named[2]}"'.encode() in line and line.endswith(b"\n"):
-                record = orjson.loads(line)
-                return tables.row(self._given.folder, record, named[3], int(named[4])) if named[3] else record
+                if f'"decision_id":"{named[1]}-{named[2]}"'.encode() in line and line.endswith(b"\n"):
+                    record = orjson.loads(line)
+                    return tables.row(shelf, record, named[3], int(named[4])) if named[3] else record
         raise RecoupError(f"no decision {decision_id!r} in {self._keeper}: was it of another home, or has it expired?")
 
     def table(self, decision: Mapping[str, Any], name: str) -> "pl.DataFrame":
         """Return a table of a decision; see `serving.journal.tables.read`."""
-        return tables.read(self._given.folder, decision, name)
+        with self._keeper.shelf() as shelf:
+            return tables.read(shelf, decision, name)
 
     def close(self) -> None:
         """End the file that is being written; a later decision begins another."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from features.files import locked
-from serving.journal.keeper import MANIFEST, Lost
+from features.files import locked, replace
+from serving.journal.keeper import MANIFEST, TABLES, Lost
 
 _LEAST_FREE_BYTES = 1 << 20
 
@@ -146,6 +146,20 @@ class _Shelf:
         """Remove files."""
         for name in names:
             _path(self._folder, name).unlink()
+
+    def keep_table(self, name: str, content: bytes) -> None:
+        """Write a table, on disk when this returns."""
+        replace(self._folder / TABLES / name, content)
+
+    def table(self, name: str) -> bytes | None:
+        """Return a table; None where there is none."""
+        path = self._folder / TABLES / name
+        return path.read_bytes() if path.is_file() else None
+
+    def remove_tables(self, names: list[str]) -> None:
+        """Remove tables."""
+        for name in names:
+            (self._folder / TABLES / name).unlink(missing_ok=True)
 
 
 def _path(folder: Path, name: str) -> Path:

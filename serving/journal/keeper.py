@@ -15,6 +15,8 @@ from serving.settings import number, whole
 
 MANIFEST = "manifest"
 """The file that lists the others, which `Shelf.names` leaves out."""
+TABLES = "tables"
+"""What a record calls its tables, and where they are kept beside the journal's files."""
 _VARIABLE = "RECOUP_JOURNAL"
 
 
@@ -92,6 +94,18 @@ class Shelf(Protocol):
 
     def remove(self, names: list[str]) -> None:
         """Take files out."""
+        ...
+
+    def keep_table(self, name: str, content: bytes) -> None:
+        """Keep a table under a name that no other has; it is safe when the shelf is left."""
+        ...
+
+    def table(self, name: str) -> bytes | None:
+        """Return a table; None where there is none."""
+        ...
+
+    def remove_tables(self, names: list[str]) -> None:
+        """Take tables out; one that is not there is no matter."""
         ...
 
 

@@ -41,9 +41,7 @@ def expire(home: Home, keep_days: int) -> list[str]:
                 if name in there and name[:8] < first and listed.last is not None]  # fmt: skip
         if over:
             manifest.add(*map(expired, over))
-        for name in over:
-            for link in chain.links(shelf.lines(name), given.key):
-                for table in tables.files(given.folder, link.content) if link.sound else ():
-                    table.unlink()
+        links = (link for name in over for link in chain.links(shelf.lines(name), given.key) if link.sound)
+        shelf.remove_tables([file for link in links for file in tables.files(link.content)])
         shelf.remove(over)
     return over

@@ -1,31 +1,28 @@
-"""A decision about many things at once: its tables lie beside the journal, its record holds their digests.
+"""A decision about many things at once: its tables are kept beside the journal, its record holds their digests.
 
 So a plan of a hundred thousand attempts is one line of the journal, and no row of it can be changed unseen.
 """
 
+import hashlib
+import io
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.errors import RecoupError
-from features.files import put, sha256
+from serving.journal.keeper import TABLES, Shelf
 
 if TYPE_CHECKING:
     import polars as pl
 
-TABLES = "tables"
-"""What a record calls them, and the folder beside the journal's files."""
 
-
-def keep(folder: Path, tables: Mapping[str, "pl.DataFrame"]) -> dict[str, dict[str, Any]]:
-    """Write tables, on disk when this returns.
+def keep(shelf: Shelf, tables: Mapping[str, "pl.DataFrame"]) -> dict[str, dict[str, Any]]:
+    """Keep tables, safe when the shelf is left.
 
     Parameters
     ----------
-    folder : Path
-        Of the journal.
+    shelf : Shelf
     tables : dict of str to polars.DataFrame
         By name.
 
@@ -33,38 +30,42 @@ def keep(folder: Path, tables: Mapping[str, "pl.DataFrame"]) -> dict[str, dict[s
     -------
     dict of str to dict
         By name: ``file``, ``rows`` and ``sha256``, for the record.
+
+    Raises
+    ------
+    OSError
+        When the disk does not take them.
     """
-    place, told = folder / TABLES, {}
-    place.mkdir(parents=True, exist_ok=True)
-    mark = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(5)}"
+    mark, told = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(5)}", {}
     for name, table in tables.items():
-        path = place / f"{mark}-{name}.parquet"
-        part = path.with_name(f".{path.name}.part")
-        table.write_parquet(part)
-        put(part, path)
-        told[name] = {"file": path.name, "rows": table.height, "sha256": sha256(path)}
+        file, parquet = f"{mark}-{name}.parquet", io.BytesIO()
+        table.write_parquet(parquet)
+        content = parquet.getvalue()
+        shelf.keep_table(file, content)
+        told[name] = {"file": file, "rows": table.height, "sha256": _digest(content)}
     return told
 
 
-def read(folder: Path, record: Mapping[str, Any], name: str) -> "pl.DataFrame":
+def read(shelf: Shelf, record: Mapping[str, Any], name: str) -> "pl.DataFrame":
     """Return a table of a record.
 
     Raises
     ------
     RecoupError
-        When the record has no such table, or the file is not as it was written.
+        When the record has no such table, or it is not as it was kept.
     """
     import polars as pl
 
     told = record.get(TABLES, {}).get(name)
     if told is None:
         raise RecoupError(f"decision {record['decision_id']} has no {name}")
-    if why := _fault(folder / TABLES / told["file"], told["sha256"]):
+    content = shelf.table(told["file"])
+    if why := _fault(content, told["sha256"]):
         raise RecoupError(f"{TABLES}/{told['file']} {why}: see `recoup journal verify`")
-    return pl.read_parquet(folder / TABLES / told["file"])
+    return pl.read_parquet(io.BytesIO(content or b""))
 
 
-def row(folder: Path, record: Mapping[str, Any], name: str, number: int) -> dict[str, Any]:
+def row(shelf: Shelf, record: Mapping[str, Any], name: str, number: int) -> dict[str, Any]:
     """Return the record of one row of a table: what the whole says, with the row's own words before the whole's.
 
     Raises
@@ -72,7 +73,7 @@ def row(folder: Path, record: Mapping[str, Any], name: str, number: int) -> dict
     RecoupError
         See `read`; also when the table has fewer rows.
     """
-    table = read(folder, record, name)
+    table = read(shelf, record, name)
     if number >= table.height:
         raise RecoupError(f"decision {record['decision_id']} has {table.height} {name}, not {number + 1}")
     whole = {key: value for key, value in record.items() if key != TABLES}
@@ -101,21 +102,23 @@ def whole_id(decision_id: str) -> str:
     return decision_id.partition(".")[0]
 
 
-def faults(folder: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the files of a record that are not as they were written, and what is wrong."""
+def faults(shelf: Shelf, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the tables of a record that are not as they were kept, and what is wrong."""
     for told in record.get(TABLES, {}).values():
-        if why := _fault(folder / TABLES / told["file"], told["sha256"]):
+        if why := _fault(shelf.table(told["file"]), told["sha256"]):
             yield f"{TABLES}/{told['file']}", why
 
 
-def files(folder: Path, record: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield the files of a record that are there."""
-    for told in record.get(TABLES, {}).values():
-        if (path := folder / TABLES / told["file"]).is_file():
-            yield path
+def files(record: Mapping[str, Any]) -> list[str]:
+    """Return the names under which the tables of a record are kept."""
+    return [told["file"] for told in record.get(TABLES, {}).values()]
 
 
-def _fault(path: Path, digest: str) -> str:
-    if not path.is_file():
+def _fault(content: bytes | None, digest: str) -> str:
+    if content is None:
         return "is missing"
-    return "" if sha256(path) == digest else "was changed"
+    return "" if _digest(content) == digest else "was changed"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -105,7 +105,7 @@ def _read(shelf: Shelf, name: str, given: Settings, listed: dict[str, Listed], f
         elif not in_place and not faults:
             faults.append(Fault(name, number, "belongs elsewhere"))
         if link.sound:
-            faults += [Fault(file, 0, why) for file, why in tables.faults(given.folder, link.content)]
+            faults += [Fault(file, 0, why) for file, why in tables.faults(shelf, link.content)]
         if link.digest.hex() == entry.last:
             ended_at = number
     if entry.last is not None and ended_at == 0 and entry.last != chain.START.hex():

@@ -14,6 +14,7 @@ import pytest
 
 from features.home import Home
 from serving.journal import Journal
+from serving.journal.keeper import TABLES
 from serving.journal.verification import verify
 from tests import servers
 
@@ -38,6 +39,15 @@ class Files:
 
     def remove(self, name: str) -> None:
         (self.folder / f"{name}.jsonl").unlink()
+
+    def tables(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / TABLES).iterdir())
+
+    def put_table(self, name: str, content: bytes) -> None:
+        (self.folder / TABLES / name).write_bytes(content)
+
+    def remove_table(self, name: str) -> None:
+        (self.folder / TABLES / name).unlink()
 
     def remove_all(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -75,6 +85,15 @@ class Rows:
     def remove(self, name: str) -> None:
         self.ask("DELETE FROM journal.lines WHERE file = %s", name)
         self.ask("DELETE FROM journal.files WHERE name = %s", name)
+
+    def tables(self) -> list[str]:
+        return [name for (name,) in self.ask("SELECT name FROM journal.tables ORDER BY 1")]
+
+    def put_table(self, name: str, content: bytes) -> None:
+        self.ask("UPDATE journal.tables SET content = %s WHERE name = %s", content, name)
+
+    def remove_table(self, name: str) -> None:
+        self.ask("DELETE FROM journal.tables WHERE name = %s", name)
 
     def remove_all(self) -> None:
         self.ask("DROP SCHEMA IF EXISTS journal CASCADE")

@@ -20,7 +20,7 @@ from serving.dispatch import candidates, court, offering, plan, planning, polici
 from serving.dispatch.capacities import Capacities
 from serving.dispatch.next_contact import next_contact
 from serving.journal import Journal
-from serving.journal.tables import TABLES
+from serving.journal.keeper import TABLES
 from serving.journal.verification import verify
 from serving.replay import rebuild
 from serving.review.page import review

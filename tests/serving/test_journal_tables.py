@@ -1,5 +1,6 @@
 """A decision about many things: its rows are found, made sure of, and go with it."""
 
+import io
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -7,9 +8,11 @@ import pytest
 
 from features.errors import RecoupError
 from serving.journal import Journal, writer
+from serving.journal.keeper import TABLES
 from serving.journal.retention import expire
-from serving.journal.tables import TABLES, row_id
+from serving.journal.tables import row_id
 from serving.journal.verification import verify
+from tests.serving.journals import kept_in
 
 PLAN = {"kind": "plan", "subject": "2026-01-01", "model_version": "contact/1"}
 CONTACTS = pl.DataFrame(
@@ -18,8 +21,16 @@ CONTACTS = pl.DataFrame(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module", params=["files", "postgres"])
+def kept(request):
+    """Where journals are kept; gives what shows those of a home."""
+    with kept_in(request.param) as shown:
+        yield shown
+
+
 @pytest.fixture
-def journal(home):
+def journal(kept, home):
+    kept(home).remove_all()
     made = Journal(home)
     yield made
     made.close()
@@ -30,9 +41,10 @@ def decision_id(journal):
     return journal.append_whole(PLAN, {"contacts": CONTACTS, "filings": CONTACTS.clear()})
 
 
-def file_of(home, name):
-    (path,) = (home.journal / TABLES).glob(f"*-{name}.parquet")
-    return path
+def parquet(table):
+    file = io.BytesIO()
+    table.write_parquet(file)
+    return file.getvalue()
 
 
 def test_each_row_is_a_decision_with_what_the_whole_says(journal, decision_id):
@@ -50,22 +62,24 @@ def test_each_row_is_a_decision_with_what_the_whole_says(journal, decision_id):
 
 
 @pytest.mark.parametrize("name", ["contacts", "filings"])
-def test_a_row_that_was_changed_added_or_removed_is_found(home, journal, decision_id, name):
+def test_a_row_that_was_changed_added_or_removed_is_found(home, kept, journal, decision_id, name):
     assert verify(home).faults == []
-    path = file_of(home, name)
+    (file,) = (file for file in kept(home).tables() if file.endswith(f"-{name}.parquet"))
     changed = CONTACTS.with_columns(probability=pl.lit(0.8)) if name == "contacts" else CONTACTS.head(1)
-    changed.write_parquet(path)
+    kept(home).put_table(file, parquet(changed))
     (fault,) = verify(home).faults
-    assert path.name in fault.file and "changed" in fault.what
+    assert file in fault.file and "changed" in fault.what
     if name == "contacts":
         with pytest.raises(RecoupError, match="was changed"):
             journal.find(row_id(decision_id, "contacts", 0))
-    path.unlink()
+    kept(home).remove_table(file)
     (fault,) = verify(home).faults
-    assert path.name in fault.file and "missing" in fault.what
+    assert file in fault.file and "missing" in fault.what
 
 
-def test_tables_expire_with_their_decision(home, monkeypatch):
+def test_tables_expire_with_their_decision(home, kept, monkeypatch):
+    kept(home).remove_all()
+
     class Earlier(datetime):
         @classmethod
         def now(cls, tz=None):
@@ -76,9 +90,9 @@ def test_tables_expire_with_their_decision(home, monkeypatch):
         old = Journal(home)
         old.append_whole(PLAN, {"contacts": CONTACTS})
         old.close()
-    kept = Journal(home)
-    decision_id = kept.append_whole(PLAN, {"placements": CONTACTS})
+    now = Journal(home)
+    decision_id = now.append_whole(PLAN, {"placements": CONTACTS})
     assert len(expire(home, 3)) == 1 and verify(home).faults == []
-    assert [path.name.endswith("-placements.parquet") for path in (home.journal / TABLES).iterdir()] == [True]
-    assert kept.find(row_id(decision_id, "placements", 2))["subject"] == "L3"
-    kept.close()
+    assert [file.endswith("-placements.parquet") for file in kept(home).tables()] == [True]
+    assert now.find(row_id(decision_id, "placements", 2))["subject"] == "L3"
+    now.close()
