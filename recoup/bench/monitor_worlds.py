@@ -32,7 +32,7 @@ _CONTACT = dataclasses.replace(
 )  # fmt: skip
 TASKS = (_CONTACT, SMALL)
 """Small models of contact and recovery."""
-_RECENT = pl.col("cutoff_on") >= SINCE
+_RECENT = pl.col("known_at") >= SINCE
 
 
 def _scaled(column: str, factor: float) -> pl.Expr:

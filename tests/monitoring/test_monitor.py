@@ -71,7 +71,7 @@ def planted(worked, root):
     """The seller's export turns to pesos and without credit scores; later no contacts come."""
     feeds = {path.stem: path for path in (worked.root.parent / "world" / "feeds").glob("*.csv")}
     loans = pl.read_csv(feeds["loans"], infer_schema=False)
-    recent = pl.col("cutoff_on") > f"{AS_OF:%Y-%m-%d}"
+    recent = pl.col("known_at") > AS_OF.isoformat()
     pesos = (pl.col("balance").cast(pl.Float64) * 20).cast(pl.String)  # in cents intake would refuse them
     loans.with_columns(
         pl.when(recent).then(pesos).otherwise("balance").alias("balance"),
