@@ -76,10 +76,12 @@ def read(tables: Tables, service: str, asked: Mapping[str, Column], also: Sequen
     beside = [tuple(reference.split(":")) for reference in also]
     linking = [view for places in LINKS.values() for view, _ in places]
     views = list(dict.fromkeys([*stored, *linking, *(view for view, _ in beside)]))
-    with tables.reading() as sight:
-        stale = _stale(sight, stored, float(np.max(asked["moment"])))
+
+    def look(sight: Reading) -> tuple[_Found, dict[str, list[str]], list[bool], dict[str, str]]:
         found = _Found(sight, views)
-        keys, unknown = _linked(found, asked)
+        return found, *_linked(found, asked), _stale(sight, stored, float(np.max(asked["moment"])))
+
+    found, keys, unknown, stale = tables.read(look)
     values: dict[str, Column] = {}
     for view, names in stored.items():
         values |= found.columns(view, names)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from features.home import Home
-from serving import letters
+from serving import letters, turn
 from serving.journal import Journal
 from serving.pricing.answers import Pricing
 from serving.schemas import PricedLoan, PriceRequest
@@ -89,7 +89,7 @@ def _decided(home: Home, loan_id: str, moment: datetime | None) -> tuple[Registe
     """Value a loan by the model in force: the model, the answer, and the decision's record."""
     champion = registry.load(home, "recovery")
     pricing = Pricing(home, champion.package.rows, champion.label)
-    (priced,) = pricing.price(PriceRequest(loan_ids=[loan_id], moment=moment)).loans
+    (priced,) = turn.alone(pricing.price, PriceRequest(loan_ids=[loan_id], moment=moment)).loans
     return champion, priced, Journal(home).find(priced.decision_id)
 
 

@@ -25,7 +25,7 @@ class Given:
         self._row = np.array([ULTIMATE if name == _HORIZON else 0.0 for _, name, _ in columns])
 
     def inputs(self, features: Mapping[str, float | str | None]) -> Inputs:
-        """Return a row of model inputs.
+        """Return one row of model inputs.
 
         Parameters
         ----------
@@ -43,9 +43,8 @@ class Given:
             raise Unfit(self._wrong(features))
         row = self._row.copy()
         row[self._places] = [np.nan if value is None else value for value in numbers]
-        return Inputs(
-            row, {place: str(text or MISSING) for place, text in zip(self._texts, texts, strict=True)}, {}, {}
-        )
+        categories = {place: [str(text or MISSING)] for place, text in zip(self._texts, texts, strict=True)}
+        return Inputs(row[None], categories, [{}], [{}])
 
     def _wrong(self, features: Mapping[str, float | str | None]) -> dict[str, str]:
         """Return by name what is wrong with features."""

@@ -4,9 +4,7 @@ A decision's record holds the model's inputs as they were read, so the score can
 last bit from the journal and the registered model alone.
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -16,11 +14,11 @@ import numpy as np
 
 from features.errors import RecoupError
 from features.online import iso
-from features.online_row import OnlineRow, RowReader
+from features.online_rows import InputRows
 from serving.journal import Journal
 from serving.refusals import TooEarly
 from serving.schemas import ReasonCode
-from training.row_model import RowModel, RowScore
+from training.row_model import RowModel, RowScores, largest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,25 +48,53 @@ class Decision(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """A row of model inputs and what it rests on.
+    """Rows of model inputs and what they rest on.
 
     Attributes
     ----------
     numbers, texts
         See `RowModel.explain`.
-    known_at, stale : dict of str to str
-        See `features.online_row.OnlineRow`; empty for inputs that the caller gave.
+    known_at, stale : list of dict of str to str, n
+        See `features.online_rows.InputRows`; empty for inputs that the caller gave.
     """
 
     numbers: np.ndarray
-    texts: Mapping[int, str]
-    known_at: dict[str, str]
-    stale: dict[str, str]
+    texts: Mapping[int, Sequence[str]]
+    known_at: list[dict[str, str]]
+    stale: list[dict[str, str]]
 
     @classmethod
-    def read(cls, row: OnlineRow) -> "Inputs":
-        """Return a row as the online store gave it."""
-        return cls(row.numbers, row.texts, row.known_at, row.stale)
+    def read(cls, found: InputRows) -> "Inputs":
+        """Return rows as the online store gave them."""
+        return cls(found.numbers, found.texts, found.known_at, found.stale)
+
+    @classmethod
+    def stacked(cls, parts: Sequence["Inputs"]) -> "Inputs":
+        """Return the rows of one part after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.numbers for part in parts]),
+            {place: [text for part in parts for text in part.texts[place]] for place in parts[0].texts},
+            [row for part in parts for row in part.known_at],
+            [row for part in parts for row in part.stale],
+        )
+
+    def of(self, rows: Sequence[int]) -> "Inputs":
+        """Return some of the rows, in rising order."""
+        if len(rows) == len(self.numbers):
+            return self
+        texts = {place: [known[row] for row in rows] for place, known in self.texts.items()}
+        known_at, stale = ([side[row] for row in rows] for side in (self.known_at, self.stale))
+        return Inputs(self.numbers[list(rows)], texts, known_at, stale)
+
+    def values(self) -> list[list[float | str]]:
+        """Return each row's inputs in order."""
+        rows: list[list[float | str]] = self.numbers.tolist()
+        for place, texts in self.texts.items():
+            for row, text in zip(rows, texts, strict=True):
+                row[place] = text
+        return rows
 
 
 def require_standing(asked: datetime | None, moment: datetime, known_at: Mapping[str, str]) -> None:
@@ -107,76 +133,71 @@ class Scorer:
     journal: Journal
     role: str = CHAMPION
 
-    @contextmanager
-    def together(self, reader: RowReader) -> Iterator[None]:
-        """Let this thread's answers in a block share a sight of the online store and a write to the journal.
-
-        Raises
-        ------
-        RecoupError
-            At the end, when the journal cannot be written: none of them may be told.
-        """
-        with reader.steady(), self.journal.together():
-            yield
-
-    def decide(self, kind: str, subject: str, inputs: Inputs, unit: float, scored: RowScore,
-               context: dict[str, Any]) -> Decision:  # fmt: skip
-        """Journal a score and give it with its reasons.
+    def decide(self, kind: str, subjects: Iterable[str], inputs: Inputs, units: np.ndarray, scored: RowScores,
+               contexts: Iterable[dict[str, Any]]) -> list[Decision]:  # fmt: skip
+        """Journal n scores, all or none, and give them with their reasons.
 
         Parameters
         ----------
         kind : str
             What was asked, such as ``price``.
-        subject : str
-            The loan.
+        subjects : iterable of str, n
+            The loans.
         inputs : Inputs
-            What was scored.
-        unit : float
+            What was scored, n rows.
+        units : ndarray, shape (n,)
             What a score of 1 is worth to the reader: the money owed, or 1 for a probability.
-        scored : RowScore
-        context : dict
-            What else the answer says; goes to the journal.
+        scored : RowScores
+        contexts : iterable of dict, n
+            What else the answers say; goes to the journal.
 
         Raises
         ------
         RecoupError
-            When the score, or what it is worth, is no finite number, or the journal cannot be written.
+            When a score, or what it is worth, is no finite number, or the journal cannot be written.
         """
-        if not math.isfinite(scored.score * unit):
-            raise RecoupError(
-                f"{self.label} gives {subject or 'the loan'} no finite score, so it is not answered: see its features"
+        if not np.isfinite(scored.scores * units).all():
+            raise RecoupError(f"{self.label} gives a score that is not finite, so it is not answered")
+        values = inputs.values()
+        records = [
+            {
+                "kind": kind,
+                "subject": subject,
+                "model_version": self.label,
+                "role": self.role,
+                "fingerprint": self.model.fingerprint,
+                "features": dict(zip(self.model.names, values[row], strict=True)),
+                "known_at": inputs.known_at[row],
+                "stale": inputs.stale[row],
+                "score": scored.scores.item(row),
+                "base": scored.base,
+                "unit": units.item(row),
+                "contributions": scored.contributions[row],
+                **context,
+            }
+            for row, (subject, context) in enumerate(zip(subjects, contexts, strict=True))
+        ]
+        ids = self.journal.append_all(records)
+        effects = scored.contributions * units[:, None]
+        moved, places = np.add.reduce(effects, axis=1).tolist(), largest(effects, REASONS)
+        largest_effects = np.take_along_axis(effects, places, axis=1).tolist()
+        reasons = [
+            [self._reason(place, row[place], effect) for place, effect in zip(of_row, by, strict=True)]
+            for of_row, row, by in zip(places.tolist(), values, largest_effects, strict=True)
+        ]
+        return [
+            Decision(
+                decision_id=decision_id,
+                score=record["score"],
+                base_effect=record["base"] * record["unit"],
+                reasons=of_row,
+                other_effect=effect - sum(reason.effect for reason in of_row),
+                model_version=self.label,
+                known_at=record["known_at"],
+                stale=record["stale"],
             )
-        values: list[float | str] = inputs.numbers.tolist()
-        for place, text in inputs.texts.items():
-            values[place] = text
-        record = {
-            "kind": kind,
-            "subject": subject,
-            "model_version": self.label,
-            "role": self.role,
-            "fingerprint": self.model.fingerprint,
-            "features": dict(zip(self.model.names, values, strict=True)),
-            "known_at": inputs.known_at,
-            "stale": inputs.stale,
-            "score": scored.score,
-            "base": scored.base,
-            "unit": unit,
-            "contributions": scored.contributions,
-            **context,
-        }
-        effects = scored.contributions * unit
-        places = (-np.abs(effects)).argsort(kind="stable")[:REASONS].tolist()
-        reasons = [self._reason(place, values[place], effects.item(place)) for place in places]
-        return Decision(
-            decision_id=self.journal.append(record),
-            score=scored.score,
-            base_effect=scored.base * unit,
-            reasons=reasons,
-            other_effect=np.add.reduce(effects).item() - sum(reason.effect for reason in reasons),
-            model_version=self.label,
-            known_at=inputs.known_at,
-            stale=inputs.stale,
-        )
+            for decision_id, record, of_row, effect in zip(ids, records, reasons, moved, strict=True)
+        ]
 
     def _reason(self, place: int, value: float | str, effect: float) -> ReasonCode:
         column = self.model.card.columns[place]

@@ -81,13 +81,6 @@ class Distribution:
         upper = np.maximum(self.upper(spread), curve)
         return Outlook(self._months, curve, np.zeros(curve.shape[::-1]).T, upper, self.group(spread))
 
-    def outlook_of_one(self, curve: np.ndarray, spread: float) -> Outlook:
-        """Return `outlook` of one loan, to the bit, sooner: ``curve`` has shape (k,)."""
-        ends = np.maximum.accumulate((max(spread, _LEAST_SPREAD) + self.margins) * self.scales)
-        upper = np.maximum(np.minimum(np.maximum(ends, _LEAST_UPPER), 1.0), curve)
-        group = self.edges.searchsorted((spread,), side="right")
-        return Outlook(self._months, curve[None], np.zeros((1, len(curve))), upper[None], group)
-
     def group(self, spread: np.ndarray) -> np.ndarray:
         """Return each loan's row of ``shapes``, shape (n,)."""
         return self.edges.searchsorted(spread, side="right")

@@ -25,13 +25,6 @@ def linked(link: str, raw: np.ndarray | float, average: np.ndarray) -> np.ndarra
     return np.minimum(np.maximum(raw * average, 0.0), 1.0)
 
 
-def linked_one(link: str, raw: float, average: float) -> float:
-    """Return the score of one row: the bits of `linked`, sooner."""
-    if link == "logistic":
-        return float(average / (1 + np.exp(-raw)))
-    return min(max(raw * average, 0.0), 1.0)
-
-
 def chord(link: str, rise: np.ndarray, scores: np.ndarray, base: np.ndarray, average: np.ndarray) -> np.ndarray:
     """Return the slope of the link from the base to each score; its tangent where the two meet.
 
@@ -51,10 +44,3 @@ def chord(link: str, rise: np.ndarray, scores: np.ndarray, base: np.ndarray, ave
     tangent = base * (1 - base) if link == "logistic" else average
     near = np.abs(rise) < 1e-12
     return np.where(near, tangent, (scores - base) / np.where(near, 1.0, rise))
-
-
-def chord_one(link: str, rise: float, score: float, base: float, average: float) -> float:
-    """Return the slope of the link for one row: the bits of `chord`, sooner."""
-    if abs(rise) >= 1e-12:
-        return (score - base) / rise
-    return base * (1 - base) if link == "logistic" else average

@@ -2,7 +2,7 @@
 
 ``model.cbm`` (CatBoost's native file), ``leaf_shap.npz`` (exact contributions), ``card.json`` (what
 the model is, its inputs in order, what it was trained on), ``reference.parquet`` (inputs and scores
-that later ones are compared with), ``rows.npz`` (the same model for one row at a time, without CatBoost), and
+that later ones are compared with), ``rows.npz`` (the same model for few rows at a time, without CatBoost), and
 for recovery ``spread.cbm`` (how high a loan's recovery may come).
 """
 
@@ -102,7 +102,7 @@ class ModelPackage:
 
     @cached_property
     def rows(self) -> RowModel:
-        """The model laid out for one row at a time, for services; see `training.row_layout`."""
+        """The model laid out for few rows at a time, for services; see `training.row_layout`."""
         from training.row_layout import row_model
 
         return row_model(self)

@@ -1,4 +1,4 @@
-"""A model package laid out for one row at a time, and compared with itself on the way."""
+"""A model package laid out for few rows at a time, and compared with itself on the way."""
 
 from collections.abc import Mapping
 
@@ -123,7 +123,6 @@ def _verify(found: RowModel, package: ModelPackage) -> None:
     if _HORIZON in frame.columns and package.card.distribution:
         frame = frame.with_columns(pl.lit(package.card.distribution["horizons"][-1]).alias(_HORIZON))
     explained = package.explain(frame)
-    for row in range(frame.height):
-        again = found.explain(*found.inputs(frame.row(row, named=True)))
-        if again.score != explained.scores[row] or (again.contributions != explained.contributions[row]).any():
-            raise ArithmeticError("one row at a time scores otherwise than many: the package cannot be served")
+    again = found.explain(*found.inputs(frame.iter_rows(named=True)))
+    if (again.scores != explained.scores).any() or (again.contributions != explained.contributions).any():
+        raise ArithmeticError("laid out for few rows the model scores otherwise: the package cannot be served")

@@ -1,11 +1,11 @@
-"""A model package as a service needs it: one row at a time, without CatBoost.
+"""A model package as a service needs it: few rows at a time, without CatBoost.
 
 ``rows.npz`` and ``card.json`` of a package are all that is read. Scores, contributions and base have the
 bits of `ModelPackage.explain`; curve and interval are those of `ModelPackage.appraise` within 1e-12.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from features.errors import RecoupError
 from training.card import Card
 from training.distribution import Distribution
-from training.link import chord_one, linked, linked_one
+from training.link import chord, linked
 from training.outlook import Outlook
 from training.row_questions import Floats, Ints, Questions
 from training.row_trees import RowTrees
@@ -30,19 +30,20 @@ FILE = "rows.npz"
 _TREES, _SPREAD = "trees_", "spread_"
 
 
-class RowScore(NamedTuple):
-    """A row's score with its exact contributions, in the score's own unit.
+class RowScores(NamedTuple):
+    """The scores of n rows with their exact contributions, in the score's own unit.
 
     Attributes
     ----------
-    score, base : float
-        ``base + contributions.sum() == score`` within 1e-9.
-    contributions : ndarray, shape (features,)
+    scores : ndarray, shape (n,)
+    base : float
+        ``base + contributions.sum(axis=1) == scores`` within 1e-9.
+    contributions : ndarray, shape (n, features)
     outlook : Outlook, optional
-        Of a recovery model: one loan's recovery at every horizon; its last is the score.
+        Of a recovery model: the loans' recovery at every horizon; the last is the score.
     """
 
-    score: float
+    scores: Floats
     base: float
     contributions: Floats
     outlook: Outlook | None
@@ -50,7 +51,7 @@ class RowScore(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RowModel:
-    """A packaged model for one row at a time.
+    """A packaged model for few rows at a time: a row's bits are the same whatever rows are beside it.
 
     Attributes
     ----------
@@ -72,20 +73,21 @@ class RowModel:
     trees: RowTrees
     spread: RowTrees | None
 
-    def inputs(self, values: Mapping[str, float | str | None]) -> tuple[Floats, dict[int, str]]:
-        """Return inputs by name, None where unknown, as `explain` takes them."""
-        row = [values[name] for name in self.names]
-        texts = {place: str(row[place]) for place in self._categories}
-        return np.array([np.nan if isinstance(value, str | None) else value for value in row]), texts
+    def inputs(self, rows: Iterable[Mapping[str, float | str | None]]) -> tuple[Floats, dict[int, list[str]]]:
+        """Return rows of inputs by name, None where unknown, as `explain` takes them."""
+        listed = [[row[name] for name in self.names] for row in rows]
+        numbers = [[np.nan if isinstance(value, str | None) else value for value in row] for row in listed]
+        texts = {place: [str(row[place]) for row in listed] for place in self._categories}
+        return np.array(numbers).reshape(len(listed), len(self.names)), texts
 
-    def explain(self, numbers: Floats, texts: Mapping[int, str]) -> RowScore:
-        """Return a row's score with exact contributions, and its outlook.
+    def explain(self, numbers: Floats, texts: Mapping[int, Sequence[str]]) -> RowScores:
+        """Return the scores of rows with exact contributions, and their outlook.
 
         Parameters
         ----------
-        numbers : ndarray, shape (features,)
+        numbers : ndarray, shape (n, features)
             Inputs in the model's order, NaN where unknown; a recovery model's horizon is the ultimate.
-        texts : dict of int to str
+        texts : dict of int to sequence of str, n each
             The categories by their place among the inputs.
 
         Raises
@@ -94,29 +96,30 @@ class RowModel:
             When contributions and base do not add up to the score.
         """
         leaves = self._questions.leaves(numbers, texts)  # of the trees, and then of those of the spread
-        own, others = leaves[: self._count], leaves[self._count :]
+        own, others = leaves[:, : self._count], leaves[:, self._count :]
         contributions, raw = self.trees.explain(own)
-        score = self._linked(raw)
-        contributions *= self._slope(raw, score)
-        gap = abs(self._base + np.add.reduce(contributions) - score)
-        if not gap <= 1e-9:
-            raise ArithmeticError(f"contributions miss the score by {gap:.3g}")
-        return RowScore(score, self._base, contributions, self._outlook(raw, own, others))
+        scores = self._linked(raw)
+        contributions *= self._slope(raw, scores)[:, None]
+        gap = np.abs(self._base + np.add.reduce(contributions, axis=1) - scores)
+        if not (gap <= 1e-9).all():
+            raise ArithmeticError(f"contributions miss the score by {gap.max():.3g}")
+        return RowScores(scores, self._base, contributions, self._outlook(raw, own, others))
 
-    def reasons(self, numbers: Floats, texts: Mapping[int, str], count: int) -> tuple[NDArray[np.intp], Floats, float]:
-        """Return the inputs that move a row's score most, shape (count,), how much, and the score."""
+    def reasons(self, numbers: Floats, texts: Mapping[int, Sequence[str]],
+                count: int) -> tuple[NDArray[np.intp], Floats, Floats]:  # fmt: skip
+        """Return the inputs that move each score most, shape (n, count), how much, likewise, and the scores."""
         contributions, raw = self.trees.explain(self.trees.questions.leaves(numbers, texts))
-        score = self._linked(raw)
-        places = (-np.abs(contributions)).argsort(kind="stable")[:count]
-        return places, contributions.take(places) * self._slope(raw, score), score
+        scores = self._linked(raw)
+        places = largest(contributions, count)
+        return places, np.take_along_axis(contributions, places, axis=1) * self._slope(raw, scores)[:, None], scores
 
-    def score(self, numbers: Floats, texts: Mapping[int, str]) -> float:
-        """Return the score of `explain` alone."""
+    def score(self, numbers: Floats, texts: Mapping[int, Sequence[str]]) -> Floats:
+        """Return the scores of `explain` alone."""
         return self._linked(self.trees.score(self.trees.questions.leaves(numbers, texts)))
 
     def scores(self, frame: "pl.DataFrame", threads: int = 1) -> Floats:
         """Return the scores of a few rows, shape (n,); see `ModelPackage.scores`."""
-        return np.array([self.score(*self.inputs(row)) for row in frame.iter_rows(named=True)])
+        return self.score(*self.inputs(frame.iter_rows(named=True)))
 
     def save(self, folder: Path) -> None:
         """Write ``rows.npz`` into a package's folder."""
@@ -154,21 +157,21 @@ class RowModel:
         """Input names in order."""
         return [column["name"] for column in self.card.columns]
 
-    def _linked(self, raw: float) -> float:
-        """Return the score of a raw score."""
-        return linked_one(self.card.link, raw, self._average)
+    def _linked(self, raw: Floats | float) -> Floats:
+        """Return the scores of raw scores."""
+        return linked(self.card.link, raw, self.average[-1:])
 
-    def _slope(self, raw: float, score: float) -> float:
-        """Return what a unit of a contribution to the raw score is in the score's own."""
-        return chord_one(self.card.link, raw - self.base, score, self._base, self._average)
+    def _slope(self, raw: Floats, scores: Floats) -> Floats:
+        """Return what a unit of a contribution to each raw score is in the score's own."""
+        return chord(self.card.link, raw - self.base, scores, np.array(self._base), self.average[-1:])
 
-    def _outlook(self, raw: float, leaves: Ints, of_spread: Ints) -> Outlook | None:
-        """Return the scores at every horizon, of which the last has the raw score given, and how sure they are."""
+    def _outlook(self, raw: Floats, leaves: Ints, of_spread: Ints) -> Outlook | None:
+        """Return the scores at every horizon, of which the last have the raw scores given, and how sure they are."""
         if self.spread is None or self._distribution is None:
             return None
-        over = self.trees.over(leaves, raw) if self.card.curve else np.array([raw])
+        over = self.trees.over(leaves, raw) if self.card.curve else raw[:, None]
         curve = linked(self.card.link, over, self.average)
-        return self._distribution.outlook_of_one(curve, self.spread.score(of_spread))
+        return self._distribution.outlook(curve, self.spread.score(of_spread))
 
     @cached_property
     def _questions(self) -> Questions:
@@ -185,13 +188,13 @@ class RowModel:
 
     @cached_property
     def _base(self) -> float:
-        return self._linked(self.base)
-
-    @cached_property
-    def _average(self) -> float:
-        """What a raw score of 1 is worth at the last horizon."""
-        return self.average.item(-1)
+        return self._linked(self.base).item()
 
     @cached_property
     def _distribution(self) -> Distribution | None:
         return Distribution.from_card(self.card.distribution) if self.card.distribution else None
+
+
+def largest(contributions: Floats, count: int) -> NDArray[np.intp]:
+    """Return the places of each row's largest contributions in falling order, the first of equals first: (n, count)."""
+    return (-np.abs(contributions)).argsort(axis=1, kind="stable")[:, :count]

@@ -1,10 +1,10 @@
-"""What trees ask of one row, and the leaves that its answers lead to.
+"""What trees ask of a row, and the leaves that its answers lead to.
 
 A tree asks all its questions of every row, so a row's answers to all trees are one comparison, and the
 numbers of its leaves are those answers as bits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,19 +44,21 @@ class Questions:
     borders: Singles
     levels: Mapping[int, Mapping[str, Singles]]
 
-    def leaves(self, numbers: Floats, texts: Mapping[int, str]) -> Ints:
-        """Return the leaf of each tree, numbered within the tree.
+    def leaves(self, numbers: Floats, texts: Mapping[int, Sequence[str]]) -> Ints:
+        """Return each row's leaf of each tree, numbered within the tree: shape (n, trees).
 
         Parameters
         ----------
-        numbers : ndarray, shape (features,)
+        numbers : ndarray, shape (n, features)
             NaN where unknown; what stands at a category's place is not looked at.
-        texts : dict of int to str
+        texts : dict of int to sequence of str, n each
             The categories by their place.
         """
-        answers = [known.get(texts[place], known[UNSEEN]) for place, known in self.levels.items()]
-        view = np.concatenate((numbers, *answers), dtype=np.float32, casting="unsafe")
-        return np.packbits(view.take(self._places) > self._borders, bitorder="little").view(self._leaf_type)
+        answers = [[known.get(text, known[UNSEEN]) for text in texts[place]] for place, known in self.levels.items()]
+        parts = [part for row in zip(numbers, *answers, strict=True) for part in row]
+        view = np.concatenate(parts, dtype=np.float32, casting="unsafe").reshape(len(numbers), -1)
+        says_yes = view.take(self._places, axis=1) > self._borders
+        return np.packbits(says_yes, axis=1, bitorder="little").view(self._leaf_type)
 
     def and_then(self, other: "Questions") -> "Questions":
         """Return the questions of these trees and then of others, about the same inputs."""

@@ -1,6 +1,6 @@
-"""The trees of a model laid out for one row at a time: no CatBoost, no table library, nothing compiled.
+"""The trees of a model laid out for few rows at a time: no CatBoost, no table library, nothing compiled.
 
-Tables and order of addition are those of `LeafShap`: few rows or one, the bits of score and contributions
+Tables and order of addition are those of `LeafShap`: many rows or one, the bits of score and contributions
 are the same.
 """
 
@@ -57,26 +57,26 @@ class RowTrees:
         trees = len(self.first_leaf)
         return Questions(self.features, self.places.reshape(trees, -1), self.borders.reshape(trees, -1), self.levels)
 
-    def score(self, leaves: Ints) -> float:
-        """Return the raw score."""
+    def score(self, leaves: Ints) -> Floats:
+        """Return the raw scores, shape (n,), of leaves as `Questions.leaves` gives them."""
         # one after the other, in the order of the trees: `sum` adds by halves
-        return np.add.accumulate(self._values.take(self.first_leaf + leaves)).item(-1) + self.bias
+        return np.add.accumulate(self._values.take(self.first_leaf + leaves), axis=1)[:, -1] + self.bias
 
-    def explain(self, leaves: Ints) -> tuple[Floats, float]:
-        """Return contributions to the raw score, shape (features,), and the raw score."""
-        terms = self.table.take(self.first_leaf + leaves, axis=0)
+    def explain(self, leaves: Ints) -> tuple[Floats, Floats]:
+        """Return contributions to the raw scores, shape (n, features), and the raw scores, shape (n,)."""
+        terms = self.table.take(self.first_leaf + leaves, axis=0).reshape(len(leaves), -1)
         # one after the other, in the order of the trees
-        sums: Any = np.bincount(self._columns, terms.ravel(), self.features + 1)  # floats, as the terms are
-        return sums[:-1], self.bias + sums.item(-1)
+        sums = np.array([np.bincount(self._columns, row, self.features + 1) for row in terms])
+        return sums[:, :-1], self.bias + sums[:, -1]
 
-    def over(self, leaves: Ints, raw: float) -> Floats:
-        """Return the raw scores as the input takes its values, shape (k,), of leaves and a score at the last of them.
+    def over(self, leaves: Ints, raw: Floats) -> Floats:
+        """Return the raw scores as the input takes its values, shape (n, k), of leaves and scores at the last of them.
 
         What a value adds is what it adds to the trees that ask for the input: the last adds nothing.
         """
-        others = (leaves.take(self.moved) & self.kept)[:, None] | self.answers
-        sums = np.add.reduce(self._values.take(self._moved_first + others), axis=0)
-        return raw + (sums - sums[-1])
+        others = (leaves.take(self.moved, axis=1) & self.kept)[:, :, None] | self.answers
+        sums = np.add.reduce(self._values.take(self._moved_first + others), axis=1)
+        return raw[:, None] + (sums - sums[:, -1:])
 
     def arrays(self, prefix: str) -> dict[str, Any]:
         """Return what `of_arrays` takes, each under a name that begins with ``prefix``."""

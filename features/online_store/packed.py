@@ -90,8 +90,9 @@ class PackedOnlineStore(OnlineStore):
         """Return the event timestamp and the features of each entity; (None, None) where there is none."""
         keys = [_key(key) for key in entity_keys]
         try:
-            with self.tables(config).reading() as tables:
-                standing, packed = tables.plan.get(table.name), tables.rows({table.name: keys})[table.name]
+            standing, packed = self.tables(config).read(
+                lambda sight: (sight.plan.get(table.name), sight.rows({table.name: keys})[table.name])
+            )
         except NeverFilled:
             standing = None
         if standing is None:

@@ -8,8 +8,8 @@ This module loads the Redis client; `tables.open_tables` loads it only where a l
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from features.errors import RecoupError
-from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
+from features.online_store.tables import Found, NeverFilled, Plan, Standing, plan_of, text_of
 
 _UNFINISHED_S = 24 * 3600
 """How long a writer may take before its hashes expire."""
@@ -60,11 +60,12 @@ class RedisTables:
             ) from None
         self._prefix = prefix
         self._rests_until = 0.0
-        self._kept: tuple[bytes, dict[Any, Any]] = (b"", {})
+        self._kept: tuple[bytes, dict[Any, Any]] | None = None
 
-    @contextmanager
-    def reading(self) -> Iterator["_Sight"]:
-        """Open a consistent sight of the store.
+    def read(self, ask: Callable[["_Sight"], Found]) -> Found:
+        """Return what is found in one consistent sight of the store.
+
+        The plan of the last read is taken to stand; whether it does comes back with the first rows.
 
         Raises
         ------
@@ -75,20 +76,18 @@ class RedisTables:
             if time.monotonic() < self._rests_until:
                 raise ConnectionError("it did not a moment ago")
             try:
-                stored: Any = self._reader.get(f"{self._prefix}:plan")
-                if stored is None:
-                    raise NeverFilled
-                of, kept = self._kept
-                if of != stored:
-                    self._kept = (stored, kept := {})
-                yield _Sight(self._reader, self._prefix, stored, kept)
+                while True:
+                    stored, kept = self._kept = self._kept or (self._stored(), {})
+                    sight = _Sight(self._reader, self._prefix, stored, kept)
+                    try:
+                        found = ask(sight)
+                        sight.require_standing()
+                        return found
+                    except _Superseded:
+                        self._kept = None
             except (ConnectionError, TimeoutError):
                 self._rests_until = time.monotonic() + _REST_S
                 raise
-
-    def steady(self) -> AbstractContextManager[None]:
-        """Give a block in which each read has a sight of its own: hashes that were replaced are not kept for long."""
-        return nullcontext()
 
     @contextmanager
     def writing(self) -> Iterator["_Change"]:
@@ -118,6 +117,12 @@ class RedisTables:
                     "another materialization reached the online store meanwhile: run this one again"
                 ) from None
 
+    def _stored(self) -> bytes:
+        stored: Any = self._reader.get(f"{self._prefix}:plan")
+        if stored is None:
+            raise NeverFilled
+        return stored
+
     @contextmanager
     def _answering(self) -> Iterator[None]:
         """Turn a server that does not answer, or refuses, into an error that names it without its password."""
@@ -132,13 +137,18 @@ class RedisTables:
             ) from error
 
 
-class _Sight:
-    """The hashes that one plan names."""
+class _Superseded(Exception):
+    """The plan of a sight stands no more."""
 
-    def __init__(self, client: Redis, prefix: str, stored: bytes, kept: dict[Any, Any]):
+
+class _Sight:
+    """The hashes that one plan names; ``sure`` once that plan is known to stand."""
+
+    def __init__(self, client: Redis, prefix: str, stored: bytes, kept: dict[Any, Any], sure: bool = False):
         self._redis = client
         self._prefix = prefix
-        views, hashes = _stored(stored)
+        self._stored, self._sure = stored, sure
+        views, hashes = _parted(stored)
         self.plan: Plan = plan_of(views)
         self._hashes = dict(hashes)
         self.kept = kept
@@ -154,13 +164,28 @@ class _Sight:
         known = {view: keys for view, keys in asked.items() if keys and self._name(view)}
         found = {}
         with self._redis.pipeline(transaction=False) as pipe:
+            if not self._sure:
+                pipe.get(f"{self._prefix}:plan")
             for view, keys in known.items():
                 pipe.hmget(self._name(view), [*keys, _MARK])
-            for view, (*packed, mark) in zip(known, pipe.execute(), strict=True):
+            answers = pipe.execute()
+            if not self._sure:
+                self._require(answers.pop(0))
+            for view, (*packed, mark) in zip(known, answers, strict=True):
                 if mark is None:
                     raise RecoupError(f"the online store has lost its {view}: run `recoup materialize`")
                 found[view] = [row or None for row in packed]  # who asks for no key finds the mark
         return {view: found.get(view, [None] * len(keys)) for view, keys in asked.items()}
+
+    def require_standing(self) -> None:
+        """Refuse a sight whose plan stands no more, unless its first rows did already."""
+        if not self._sure:
+            self._require(self._redis.get(f"{self._prefix}:plan"))
+
+    def _require(self, stored: Any) -> None:
+        if stored != self._stored:
+            raise _Superseded
+        self._sure = True
 
     def _name(self, view: str) -> str:
         return self._hashes.get(view, "")
@@ -170,7 +195,7 @@ class _Change(_Sight):
     """Hashes of a writer's own, beside those that stand."""
 
     def __init__(self, client: Redis, prefix: str, stored: bytes):
-        super().__init__(client, prefix, stored, {})
+        super().__init__(client, prefix, stored, {}, sure=True)
         self.begun: dict[str, str] = {}
         self.replaced: list[str] = []
         for view, name in list(self._hashes.items()):
@@ -227,7 +252,7 @@ class _Change(_Sight):
 
 
 @lru_cache(maxsize=8)
-def _stored(text: bytes) -> tuple[str, dict[str, str]]:
+def _parted(text: bytes) -> tuple[str, dict[str, str]]:
     """Return the plan's text and the hash that stands for each view; read once while it does not change."""
     parts = json.loads(text)
     return parts["views"], parts["hashes"]

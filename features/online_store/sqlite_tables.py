@@ -3,14 +3,14 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from features.errors import RecoupError
-from features.online_store.tables import NeverFilled, Plan, Standing, plan_of, text_of
+from features.online_store.tables import Found, NeverFilled, Plan, Standing, plan_of, text_of
 
 _PATIENCE_S = 60.0
 """How long a writer waits for another."""
@@ -25,9 +25,8 @@ class SqliteTables:
         self._path = Path(path)
         self._own = threading.local()
 
-    @contextmanager
-    def reading(self) -> Iterator["_Transaction"]:
-        """Open a consistent sight of the store.
+    def read(self, ask: Callable[["_Transaction"], Found]) -> Found:
+        """Return what is found in one consistent sight of the store.
 
         Raises
         ------
@@ -37,24 +36,13 @@ class SqliteTables:
             When the file cannot be read, or lacks a table that its plan names.
         """
         with self._told():
-            held = getattr(self._own, "held", None)
-            if held is None:
-                with self._begun() as sight:
-                    yield sight
-                return
-            if self._own.sight is None:
-                self._own.sight = held.enter_context(self._begun())
-            yield self._own.sight
-
-    @contextmanager
-    def steady(self) -> Iterator[None]:
-        """Let all reads of this thread in a block share the sight that the first of them opens."""
-        with self._told(), ExitStack() as held:
-            self._own.held, self._own.sight = held, None
+            database = self._database()
+            database.execute("BEGIN")
             try:
-                yield
+                return ask(self._sight(database))
             finally:
-                self._own.held = self._own.sight = None
+                if database.in_transaction:
+                    database.execute("COMMIT")
 
     @contextmanager
     def writing(self) -> Iterator["_Transaction"]:
@@ -81,20 +69,10 @@ class SqliteTables:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            self._own.file = self._own.sight = None
+            self._own.file = None
             raise RecoupError(
                 f"the online store {self._path} cannot be read: {error}; look at the file, or run `recoup materialize`"
             ) from error
-
-    @contextmanager
-    def _begun(self) -> Iterator["_Transaction"]:
-        database = self._database()
-        database.execute("BEGIN")
-        try:
-            yield self._sight(database)
-        finally:
-            if database.in_transaction:
-                database.execute("COMMIT")
 
     def _database(self) -> sqlite3.Connection:
         """Return this thread's connection for reading, to the file that is there now."""

@@ -1,16 +1,17 @@
 """What an online store's tables must do, whatever holds them, and what is written beside the rows."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from features.errors import RecoupError
 from features.online_store.rows import PACKING, Layout
 
+Found = TypeVar("Found")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,12 +82,16 @@ class Writing(Reading, Protocol):
 class Tables(Protocol):
     """Where the rows are."""
 
-    def reading(self) -> AbstractContextManager[Reading]:
-        """Open a consistent sight of the store."""
-        ...
+    def read(self, ask: Callable[[Reading], Found]) -> Found:
+        """Return what is found in one consistent sight of the store.
 
-    def steady(self) -> AbstractContextManager[None]:
-        """Give a block in which this thread's reads may share one sight."""
+        Where the store turns out to have changed, ``ask`` is called again with another sight.
+
+        Raises
+        ------
+        NeverFilled
+            When nothing was ever written.
+        """
         ...
 
     def writing(self) -> AbstractContextManager[Writing]:

@@ -31,7 +31,7 @@ def measure(package: ModelPackage, progress: Progress) -> dict[str, float]:
         When contributions differ.
     """
     frame = package.reference.head(_ROWS).with_columns(horizon_months=pl.lit(package.card.distribution["horizons"][-1]))
-    given = [package.rows.inputs(row) for row in frame.iter_rows(named=True)]
+    given = [package.rows.inputs([row]) for row in frame.iter_rows(named=True)]
     plain = [[np.nan if value is None else value for value in row] for row in frame.iter_rows()]
     categories = package.model.get_cat_feature_indices()
     rows, trees = package.rows, package.rows.trees
@@ -63,7 +63,7 @@ def measure(package: ModelPackage, progress: Progress) -> dict[str, float]:
 
     for pool, (numbers, texts) in zip(pools, given, strict=False):
         found, _ = trees.explain(trees.questions.leaves(numbers, texts))
-        _require_equal(found, np.asarray(explainer.shap_values(pool))[0])
+        _require_equal(found, np.asarray(explainer.shap_values(pool)))
     one = ratio(theirs, ours)
     return {
         "explained_vs_plain": over_plain["ratio"],

@@ -22,7 +22,7 @@ from features import services
 from features.home import Home
 from features.mart_tables import ParquetMarts
 from features.marts import MARTS
-from features.online_row import OnlineRow, RowReader
+from features.online_rows import InputRows, RowReader
 from features.store import FeatureDoor
 from features.world import simulate
 from recoup.bench import book, memory
@@ -99,10 +99,10 @@ def compare(home: Home, stock: Path, redis: str, progress: Progress) -> dict[str
     )
 
 
-def _row_by_row(home: Home) -> Callable[[str, Mapping[str, Any]], OnlineRow]:
+def _row_by_row(home: Home) -> Callable[[str, Mapping[str, Any]], InputRows]:
     """Return what reads one row of the service's inputs, given as columns of one."""
     reader = RowReader(home, [vars(column) for column in services.columns(_SERVICE)])
-    return lambda _, asked: reader.read({name: column[0] for name, column in asked.items()})
+    return lambda _, asked: reader.read(asked)
 
 
 def _entities(home: Home) -> int:

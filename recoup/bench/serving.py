@@ -23,10 +23,11 @@ from mlflow.models import infer_signature
 
 from features.errors import RecoupError
 from features.home import Home
-from features.online_row import RowReader
+from features.online_rows import RowReader
 from recoup.bench import load, one_row, online, overload, serving_model
 from recoup.bench.load import Load, Side
 from serving import bento, server
+from serving.scoring import Inputs
 from training.job import Progress
 from training.link import linked
 from training.outlook import ULTIMATE
@@ -97,12 +98,10 @@ class _Sides:
         """The model's inputs of every loan, at the moment."""
         reader = RowReader(self.home, self.package.card.columns)
         asked = {"moment": self.moment.timestamp(), "horizon_months_asked": ULTIMATE}
-        rows = [reader.read(asked | {"loan_id": loan}) for loan in self.loans]
+        read = reader.read({name: [value] * len(self.loans) for name, value in asked.items()} | {"loan_id": self.loans})
+        rows = Inputs.read(read).values()
         return [
-            {
-                name: row.texts.get(place, None if np.isnan(row.numbers[place]) else float(row.numbers[place]))
-                for place, name in enumerate(self.package.names)
-            }
+            {name: None if value != value else value for name, value in zip(self.package.names, row, strict=True)}
             for row in rows
         ]
 

@@ -1,16 +1,20 @@
 """What the dispatch service does, apart from HTTP: read features, score, judge, journal, answer."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from features import online_home
+from features.errors import RecoupError
 from features.home import Home
-from features.online_row import OnlineRow, RowReader
+from features.online_rows import InputRows, RowReader
 from features.services import NOBODY
 from features.store import FeatureDoor, OnlineRows
+from serving import turn
 from serving.dispatch.next_contact import next_contact
 from serving.journal import Journal
 from serving.refusals import UnknownLoan
@@ -22,7 +26,7 @@ from serving.schemas import (
     Slot,
     asked_moment,
 )
-from serving.scoring import CHAMPION, Inputs, Scorer, carried, require_standing
+from serving.scoring import CHAMPION, Decision, Inputs, Scorer, carried, require_standing
 from training.attempt_value import AttemptValue
 from training.row_model import RowModel
 
@@ -44,54 +48,56 @@ class Contacting:
         RecoupError
             When the store was never filled.
         """
-        row = self._row(ContactRequest.model_validate({"loan_id": NOBODY}), asked_moment(None))
-        self._scorer.model.explain(row.numbers, row.texts)
+        read = self._read([ContactRequest.model_validate({"loan_id": NOBODY})], [asked_moment(None)])
+        self._scorer.model.explain(read.numbers, read.texts)
 
     def at_once(self, request: ContactRequest | NextContactRequest) -> bool:
         """Tell whether a question is answered sooner than a thread begins."""
         return self._near and isinstance(request, ContactRequest)
 
-    def together(self) -> AbstractContextManager[None]:
-        """Give a block in which this thread answers several questions; see `Scorer.together`."""
-        return self._scorer.together(self._reader)
+    def chance(self, requests: Sequence[ContactRequest]) -> list[ContactChance | RecoupError]:
+        """Return the chances that single attempts reach their debtors in person.
 
-    def chance(self, request: ContactRequest) -> ContactChance:
-        """Return the chance that one attempt reaches the debtor in person.
+        Refused with `UnknownLoan`: the store has never seen the loan; `TooEarly`: the moment is before what the
+        store knows.
 
         Raises
         ------
-        UnknownLoan
-            When the store has never seen the loan.
-        TooEarly
-            When the moment is before what the store knows.
         RecoupError
             When the store was never filled, or the journal cannot be written.
         """
-        moment = asked_moment(request.moment)
-        row = self._row(request, moment)
-        if row.unknown:
-            raise UnknownLoan(request.loan_id, 0)
-        require_standing(request.moment, moment, row.known_at)
-        scored = self._scorer.model.explain(row.numbers, row.texts)
-        context = {"channel": request.channel, "point_kind": request.point_kind}
-        decision = self._scorer.decide("contact", request.loan_id, Inputs.read(row), 1.0, scored, context)
-        answered = carried(request.loan_id, decision)
-        return ContactChance.model_construct(channel=request.channel, chance=decision.score, **answered)
+        moments = [asked_moment(request.moment) for request in requests]
+        read = self._read(requests, moments)
 
-    def next_contact(self, request: NextContactRequest) -> NextContactResponse:
-        """Return the best lawful attempts on a debt in the next 24 hours, each a decision of its own.
+        def checked(row: int) -> int:
+            if read.unknown[row]:
+                raise UnknownLoan(requests[row].loan_id, 0)
+            require_standing(requests[row].moment, moments[row], read.known_at[row])
+            return row
 
-        Raises
-        ------
-        UnknownLoan
-            When the store has never seen the loan.
-        TooEarly
-            When the moment is before what the store knows.
-        NoCase
-            When the loan is not charged off yet, or no case any more.
-        RecoupError
-            When the journal cannot be written.
+        def answered(rows: list[int]) -> list[ContactChance]:
+            asked = [requests[row] for row in rows]
+            contexts = [{"channel": request.channel, "point_kind": request.point_kind} for request in asked]
+            decisions = self._decided("contact", [r.loan_id for r in asked], Inputs.read(read).of(rows), contexts)
+            return [
+                ContactChance.model_construct(
+                    channel=request.channel, chance=decision.score, **carried(request.loan_id, decision)
+                )
+                for request, decision in zip(asked, decisions, strict=True)
+            ]
+
+        return turn.together(checked, answered, range(len(requests)))
+
+    def next_contact(self, requests: Sequence[NextContactRequest]) -> list[NextContactResponse | RecoupError]:
+        """Return for each request the best lawful attempts on a debt in 24 hours, each a decision of its own.
+
+        Refused with `UnknownLoan`: the store has never seen the loan; `TooEarly`: the moment is before what the store
+        knows; `NoCase`: the loan is not charged off yet, or no case any more; `RecoupError`: the journal cannot be
+        written.
         """
+        return turn.one_by_one(self._next_contact, requests)
+
+    def _next_contact(self, request: NextContactRequest) -> NextContactResponse:
         moment = asked_moment(request.moment)
         read: list[OnlineRows] = []
 
@@ -106,26 +112,31 @@ class Contacting:
         refused = (
             found.refused.group_by("channel", "contact_point", "clause", maintain_order=True).len("slots").to_dicts()
         )
-        slots: list[Slot] = []
-        if found.offered.is_empty():
-            return NextContactResponse.model_validate({"slots": slots, "refused": refused})
         offered, frame = (table.head(request.most).to_dicts() for table in (found.offered, found.inputs))
-        with self._scorer.journal.together():
-            for slot, values in zip(offered, frame, strict=True):
-                inputs = Inputs(*self._scorer.model.inputs(values), read[-1].known_at[0], read[-1].stale)
-                scored = self._scorer.model.explain(inputs.numbers, inputs.texts)
-                context = {"slot": slot | {"planned_at": slot["planned_at"].isoformat()}}
-                decision = self._scorer.decide("next_contact", request.loan_id, inputs, 1.0, scored, context)
-                slots.append(Slot.model_validate(slot | carried(request.loan_id, decision)))
+        if not offered:
+            return NextContactResponse.model_validate({"slots": [], "refused": refused})
+        numbers, texts = self._scorer.model.inputs(frame)
+        inputs = Inputs(numbers, texts, [read[-1].known_at[0]] * len(frame), [read[-1].stale] * len(frame))
+        contexts = [{"slot": slot | {"planned_at": slot["planned_at"].isoformat()}} for slot in offered]
+        decisions = self._decided("next_contact", [request.loan_id] * len(frame), inputs, contexts)
+        slots = [
+            Slot.model_validate(slot | carried(request.loan_id, decision))
+            for slot, decision in zip(offered, decisions, strict=True)
+        ]
         return NextContactResponse.model_validate({"slots": slots, "refused": refused})
 
-    def _row(self, request: ContactRequest, moment: datetime) -> OnlineRow:
+    def _decided(self, kind: str, loans: Sequence[str], inputs: Inputs,
+                 contexts: Sequence[dict[str, Any]]) -> list[Decision]:  # fmt: skip
+        scored = self._scorer.model.explain(inputs.numbers, inputs.texts)
+        return self._scorer.decide(kind, loans, inputs, np.ones(len(loans)), scored, contexts)
+
+    def _read(self, requests: Sequence[ContactRequest], moments: Sequence[datetime]) -> InputRows:
         return self._reader.read(
             {
-                "loan_id": request.loan_id,
-                "moment": moment.timestamp(),
-                "channel_asked": request.channel,
-                "point_kind_asked": request.point_kind,
+                "loan_id": [request.loan_id for request in requests],
+                "moment": [moment.timestamp() for moment in moments],
+                "channel_asked": [request.channel for request in requests],
+                "point_kind_asked": [request.point_kind for request in requests],
             }
         )
 

@@ -99,5 +99,5 @@ def create(service: Service) -> Starlette:
         lifespan=lifespan,
     )
     app.state.limits, app.state.loading = limit, loading
-    app.state.line = Line(limit.waiting, limit.answer_seconds, loading.together)
+    app.state.line = Line(limit.waiting, limit.answer_seconds, loading.answer)
     return app

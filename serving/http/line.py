@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any, TypeVar
 
 from serving.http import problems
+from serving.turn import How
 
+Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 _A_TURN = 16
 """How many are answered together: nobody else is looked after meanwhile."""
@@ -22,13 +22,13 @@ class Line:
         How many may wait or be answered at once.
     seconds : float
         How long an answer may take.
-    together : callable
-        Gives a block in which some are answered by `pass_by`; they are told when it has ended.
+    answer : callable
+        Answers some questions together: of how they are answered, and the questions.
     """
 
-    def __init__(self, most: int, seconds: float, together: Callable[[], AbstractContextManager[None]] = nullcontext):
-        self._most, self._seconds, self._together, self._inside = most, seconds, together, 0
-        self._next: list[tuple[asyncio.Future[Any], Callable[[], Any]]] = []
+    def __init__(self, most: int, seconds: float, answer: Callable[[Any, list[Any]], list[Any]]):
+        self._most, self._seconds, self._answer, self._inside = most, seconds, answer, 0
+        self._next: list[tuple[asyncio.Future[Any], Any, Any]] = []
 
     def require_room(self) -> None:
         """Refuse when the line is full.
@@ -41,20 +41,22 @@ class Line:
         if self._inside >= self._most:
             raise problems.busy(f"{self._most} requests are waiting already", 1)
 
-    async def pass_by(self, answer: Callable[..., Answer], *question: Any) -> Answer:
+    async def pass_by(self, how: How[Asked, Answer], question: Asked) -> Answer:
         """Return an answer that waits for nothing once its turn has come, with those who came at the same time.
 
         Raises
         ------
         Problem
             503 when the line is full.
+        RecoupError
+            Why there is no answer.
         """
         self.require_room()
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[Answer] = loop.create_future()
+        told: asyncio.Future[Any] = loop.create_future()
         if not self._next:
             loop.call_soon(self._take_turn, loop)
-        self._next.append((told, partial(answer, *question)))
+        self._next.append((told, how, question))
         self._inside += 1
         try:
             return await told
@@ -85,22 +87,17 @@ class Line:
         turn, self._next = self._next[:_A_TURN], self._next[_A_TURN:]
         if self._next:
             loop.call_soon(self._take_turn, loop)
-        turn = [(told, answer) for told, answer in turn if not told.cancelled()]
-        try:
-            with self._together():
-                found = [_answered(answer) for _, answer in turn]
-        except Exception as error:  # noqa: BLE001 - each of them raises it
-            found = [error] * len(turn)
-        for (told, _), answer in zip(turn, found, strict=True):
-            if isinstance(answer, Exception):
-                told.set_exception(answer)
-            else:
-                told.set_result(answer)
-
-
-def _answered(answer: Callable[[], Any]) -> Any:
-    """Return an answer, or why there is none: that is for the one who asked."""
-    try:
-        return answer()
-    except Exception as error:  # noqa: BLE001 - the one who asked raises it
-        return error
+        alike: dict[Any, list[tuple[asyncio.Future[Any], Any]]] = {}
+        for told, how, question in turn:
+            if not told.cancelled():
+                alike.setdefault(how, []).append((told, question))
+        for how, asked in alike.items():
+            try:
+                found = self._answer(how, [question for _, question in asked])
+            except Exception as error:  # noqa: BLE001 - each of them raises it
+                found = [error] * len(asked)
+            for (told, _), answer in zip(asked, found, strict=True):
+                if isinstance(answer, Exception):
+                    told.set_exception(answer)
+                else:
+                    told.set_result(answer)

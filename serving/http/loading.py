@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,8 +13,10 @@ from anyio import to_thread
 
 from features import home as homes
 from features.errors import RecoupError
+from serving import turn
 from serving.http import problems
 from serving.journal import Journal
+from serving.turn import How
 from serving.versions.following import Following, MakesAnswers
 from serving.versions.lineup import Lineup, Question, Rule
 from serving.versions.shadow import Shadow
@@ -35,9 +36,6 @@ class Answers(Protocol):
 
     def at_once(self, question: Any) -> bool:
         """Tell whether a question is answered sooner than a thread begins, by what waits for nobody."""
-
-    def together(self) -> AbstractContextManager[None]:
-        """Give a block in which one thread answers several questions, none of which may be told before its end."""
 
 
 Loaded = TypeVar("Loaded", bound=Answers)
@@ -78,28 +76,25 @@ class Loading(Generic[Loaded]):
         """
         return self._ready().champion.at_once(question)
 
-    def together(self) -> AbstractContextManager[None]:
-        """Give a block for several calls of `answer`, none of whose answers may be told before its end."""
-        return self._ready().champion.together()
-
-    def answer(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
-        """Answer a question, here and now; raises as `at_once`."""
+    def answer(self, how: How[Asked, Answer], questions: Sequence[Asked]) -> list[Answer | RecoupError]:
+        """Answer questions together, here and now; raises as `at_once`."""
         lineup = self._ready()
-        answer = lineup.answer(how, question)
-        self._show(lineup, how, question)
+        answers = lineup.answer(how, questions)
+        self._show(lineup, how, questions)
+        return answers
+
+    async def ask(self, how: How[Asked, Answer], question: Asked) -> Answer:
+        """Answer a question in a thread; raises as `at_once`, and `RecoupError` where there is no answer."""
+        lineup = self._ready()
+        answer = await to_thread.run_sync(turn.alone, partial(lineup.answer, how), question, limiter=self._limiter)
+        self._show(lineup, how, [question])
         return answer
 
-    async def ask(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
-        """Answer a question in a thread; raises as `at_once`."""
-        lineup = self._ready()
-        answer = await to_thread.run_sync(lineup.answer, how, question, limiter=self._limiter)
-        self._show(lineup, how, question)
-        return answer
-
-    def _show(self, lineup: Lineup[Loaded], how: Callable[[Loaded, Asked], Answer], question: Asked) -> None:
+    def _show(self, lineup: Lineup[Loaded], how: How[Asked, Answer], questions: Sequence[Asked]) -> None:
         """Ask the shadow, where it is its turn."""
-        if lineup.shadow is not None and (shadowed := lineup.shadowed(question)) is not None:
-            self._shadow.offer(partial(how, lineup.shadow, shadowed))
+        for question in questions if lineup.shadow is not None else ():
+            if (shadowed := lineup.shadowed(question)) is not None:
+                self._shadow.offer(partial(turn.alone, partial(how, lineup.shadow), shadowed))
 
     async def check(self) -> None:
         """Refuse unless a question asked now would be answered.

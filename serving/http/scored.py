@@ -1,6 +1,5 @@
 """Operations that ask the model a question and answer at once."""
 
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +11,7 @@ from serving.http import operation, problems
 from serving.http.operation import Operation
 from serving.http.problems import Fault, Problem
 from serving.refusals import NoCase, TooEarly, Unfit, UnknownLoan
+from serving.turn import How
 
 _REFUSED = {
     404: "a loan is not in the online store",
@@ -27,7 +27,7 @@ def scored(
     about: str,
     asked: type[BaseModel],
     answered: type[BaseModel],
-    how: Callable[[Any, Any], BaseModel],
+    how: How[Any, Any],
     pointer: str,
     refused: dict[int, str] | None = None,
 ) -> Operation:
@@ -38,7 +38,7 @@ def scored(
     path, scope, about : str
     asked, answered : pydantic models
     how : callable
-        Of the service's answers and a question.
+        Of the service's answers and some questions.
     pointer : str
         Where a question names its loan; ``{row}`` stands for its place in a list.
     refused : dict of int to str
@@ -52,7 +52,7 @@ def scored(
         question = await operation.asked(request, asked, service.limits.body_bytes)
         try:
             if loading.at_once(question):
-                answer = await line.pass_by(loading.answer, how, question)
+                answer = await line.pass_by(how, question)
             else:
                 answer = await line.wait(loading.ask, how, question)
             return operation.answered(answer)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -77,10 +76,6 @@ class Journal:
         except OSError as error:
             raise RecoupError(f"the journal in {self._keeper} cannot be written: {error.strerror}") from error
         return self.append(record | {TABLES: told})
-
-    def together(self) -> AbstractContextManager[None]:
-        """Give a block in which this thread's decisions are written once, at its end; see `Writer.together`."""
-        return self._writer.together()
 
     def require_writable(self) -> None:
         """Refuse where a decision made now could not be written.

@@ -26,19 +26,16 @@ class Name:
 class OpenFile:
     """A file that this process writes; one thread at a time may `write`, any may `sync`.
 
-    One that is ``broken`` gets no further lines: what was written may not be there. ``losses`` counts how often
-    lines could not be handed over.
+    One that is ``broken`` gets no further lines: what was written may not be there.
     """
 
     def __init__(self, name: Name, sink: Sink, key: bytes, before: "OpenFile | None"):
-        self.name, self.size, self.broken, self.losses = name, 0, False, 0
+        self.name, self.size, self.broken = name, 0, False
         self.last: bytes = before.last if before else chain.START
         self._key, self._after = key, str(before.name) if before else ""
-        self._held: list[bytes] = []
-        self._taken = (self.size, self.last)
         self._sink, self._synced, self._syncing, self._turn = sink, 0, False, threading.Condition()
 
-    def write(self, bodies: list[bytes], decided_at: str, hold: bool = False) -> list[str]:
+    def write(self, bodies: list[bytes], decided_at: str) -> list[str]:
         """Write records, all or none.
 
         Parameters
@@ -47,8 +44,6 @@ class OpenFile:
             JSON objects without their first brace, none empty.
         decided_at : str
             In ISO 8601.
-        hold : bool
-            Leave them to the next `hand_over`, or the next `write` that does not hold.
 
         Returns
         -------
@@ -58,45 +53,27 @@ class OpenFile:
         Raises
         ------
         OSError
-            As `hand_over`.
+            When they are not taken; then the file may be ``broken``.
         """
+        lines: list[bytes] = []
         ids, offset, last = [], self.size, self.last
         if not offset:
             line, last = chain.linked(self._head(), last, self._key)
-            self._held, offset = [line], len(line)
+            lines, offset = [line], len(line)
         for body in bodies:
             decision_id = f"{self.name}-{offset:x}"
             head = f'"decision_id":"{decision_id}","decided_at":"{decided_at}",'.encode()
             line, last = chain.linked(head + body, last, self._key)
             ids.append(decision_id)
-            self._held.append(line)
+            lines.append(line)
             offset += len(line)
-        self.size, self.last = offset, last
-        if not hold:
-            self.hand_over()
-        return ids
-
-    def hand_over(self) -> None:
-        """Hand the lines that are held to what keeps them, all or none.
-
-        Raises
-        ------
-        OSError
-            When they are not taken; then all that was held is gone, and the file may be ``broken``.
-        """
-        lines, self._held = self._held, []
-        if not lines:
-            return
         try:
-            if self.broken:
-                raise OSError("what was written is lost")
-            self._sink.append(self._taken[0], lines)
+            self._sink.append(self.size, lines)
         except OSError as error:
             self.broken |= isinstance(error, Lost)
-            self.losses += 1
-            self.size, self.last = self._taken
             raise
-        self._taken = (self.size, self.last)
+        self.size, self.last = offset, last
+        return ids
 
     def sync(self, size: int) -> None:
         """Return when the first bytes of the file are safe, brought there by one thread for all that wait.
@@ -113,7 +90,7 @@ class OpenFile:
                 return
             if self.broken:
                 raise OSError("what was written is lost")
-            self._syncing, written = True, self._taken[0]
+            self._syncing, written = True, self.size
         try:
             self._sink.reach()
             self._synced = written
@@ -140,9 +117,7 @@ class OpenFile:
             raise
 
     def close(self) -> None:
-        """Let go of the file, and of what is held."""
-        self.losses += bool(self._held)
-        self._held = []
+        """Let go of the file."""
         with self._turn:
             while self._syncing:
                 self._turn.wait()

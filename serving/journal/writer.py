@@ -4,8 +4,7 @@ import atexit
 import logging
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache
 
@@ -25,10 +24,9 @@ class Writer:
         self._given, self._keeper = given, given.keeper()
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._file: OpenFile | None = None
-        self._here = threading.local()
 
     def write(self, bodies: list[bytes]) -> list[str]:
-        """Write records, so that they outlive this process: now, or at the end of this thread's `together`.
+        """Write records, all or none, so that they outlive this process.
 
         Returns
         -------
@@ -40,15 +38,12 @@ class Writer:
         RecoupError
             When they cannot be written; the next call tries anew.
         """
-        held = getattr(self._here, "held", None)
         try:
             with self._lock:
                 now = datetime.now(UTC)
                 file = self._current(f"{now:%Y%m%d}")
-                if held is not None:
-                    held.setdefault(file, file.losses)
-                ids, size = file.write(bodies, now.isoformat(), hold=held is not None), file.size
-            if held is None and self._keeper.waits:
+                ids, size = file.write(bodies, now.isoformat()), file.size
+            if self._keeper.waits:
                 file.sync(size)
         except OSError as error:
             raise self._refused(error) from error
@@ -69,29 +64,6 @@ class Writer:
         except OSError as error:
             raise self._refused(error) from error
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Write what this thread writes in a block at the block's end, or at that of the block around it.
-
-        Raises
-        ------
-        RecoupError
-            At the end, when something that was written in the block is lost: nothing of it may be answered.
-        """
-        if getattr(self._here, "held", None) is not None:
-            yield
-            return
-        held: dict[OpenFile, int] = {}
-        self._here.held = held
-        try:
-            yield
-        finally:
-            self._here.held = None
-            try:
-                self._hand_over(held)
-            except OSError as error:
-                raise self._refused(error) from error
-
     def close(self, only: OpenFile | None = None) -> None:
         """End the file that is open, or only if it is that one; a later `write` begins another."""
         try:
@@ -100,18 +72,6 @@ class Writer:
                     self._end()
         except (OSError, RecoupError) as error:
             _log.error("the journal's file was left open: %s", error)
-
-    def _hand_over(self, held: dict[OpenFile, int]) -> None:
-        """Hand over what was held in files, each with its losses before."""
-        with self._lock:
-            for file, losses in held.items():
-                file.hand_over()
-                if file.losses != losses:
-                    raise OSError("what was written is lost")
-            sizes = {file: file.size for file in held}
-        if self._keeper.waits:
-            for file, size in sizes.items():
-                file.sync(size)
 
     def _refused(self, error: OSError) -> RecoupError:
         why = error.strerror or error
@@ -147,7 +107,6 @@ class Writer:
         self._stop.set()
         try:
             if not file.broken:
-                file.hand_over()
                 file.sync(file.size)
                 with self._keeper.shelf(alone=True) as shelf:
                     Manifest(shelf, self._given.key).add(ended(str(file.name), file.last))

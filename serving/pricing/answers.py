@@ -1,7 +1,8 @@
 """What the pricing service does, apart from HTTP: read features, value, journal, answer."""
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from features import online_home
 from features.errors import RecoupError
 from features.home import Home
 from features.marts.columns import MISSING
-from features.online_row import RowReader
+from features.online_rows import RowReader
 from features.services import NOBODY
+from serving import turn
 from serving.given import Given
 from serving.journal import Journal
 from serving.pricing import valuation
@@ -19,7 +21,7 @@ from serving.refusals import Unfit, UnknownLoan
 from serving.schemas import AtHorizon, GivenRequest, PricedLoan, PriceRequest, PriceResponse, asked_moment
 from serving.scoring import CHAMPION, Inputs, Scorer, carried, require_standing
 from training.outlook import ULTIMATE, Outlook
-from training.row_model import RowModel
+from training.row_model import RowModel, RowScores
 
 _FEW = 4
 """As many loans are answered sooner than a thread begins."""
@@ -37,56 +39,74 @@ class Pricing:
         self._assumptions = self._given.model_dump()
         self._places = [model.names.index(name) for name in ("balance", "collected_share")]
 
-    def price(self, request: PriceRequest) -> PriceResponse:
-        """Value the loans asked, in their order; each is a decision of its own.
+    def price(self, requests: Sequence[PriceRequest]) -> list[PriceResponse | RecoupError]:
+        """Value the loans that each request asks for, in their order; each loan is a decision of its own.
+
+        Refused with `UnknownLoan`: the store has never seen a loan; `TooEarly`: the moment is before what the store
+        knows.
 
         Raises
         ------
-        UnknownLoan
-            When the store has never seen a loan.
-        TooEarly
-            When the moment is before what the store knows.
         RecoupError
             When the store was never filled, or the journal cannot be written.
         """
-        moment = asked_moment(request.moment)
-        asked = {"moment": moment.timestamp(), "horizon_months_asked": ULTIMATE}
-        rows = [self._reader.read(asked | {"loan_id": loan_id}) for loan_id in request.loan_ids]
-        for place, (loan_id, row) in enumerate(zip(request.loan_ids, rows, strict=True)):
-            if row.unknown:
-                raise UnknownLoan(loan_id, place)
-            require_standing(request.moment, moment, row.known_at)
-        with self._scorer.journal.together():
-            priced = [
-                self._priced(
-                    "price", loan_id, row.also["currency"], _known(row.also["collateral_type"]), Inputs.read(row)
-                )
-                for loan_id, row in zip(request.loan_ids, rows, strict=True)
-            ]
-        return PriceResponse.model_construct(loans=priced)
+        loans = [loan_id for request in requests for loan_id in request.loan_ids]
+        moments = [asked_moment(request.moment) for request in requests]
+        ends = accumulate(len(request.loan_ids) for request in requests)
+        rows = [range(end - len(request.loan_ids), end) for request, end in zip(requests, ends, strict=True)]
+        read = self._reader.read(
+            {
+                "loan_id": loans,
+                "moment": [moment.timestamp() for moment, own in zip(moments, rows, strict=True) for _ in own],
+                "horizon_months_asked": [ULTIMATE] * len(loans),
+            }
+        )
+        owed = self._owed(read.numbers)
 
-    def price_given(self, request: GivenRequest) -> PricedLoan:
-        """Value a loan by the features that the caller sends.
+        def checked(number: int) -> range:
+            for place, row in enumerate(rows[number]):
+                if read.unknown[row]:
+                    raise UnknownLoan(loans[row], place)
+                require_standing(requests[number].moment, moments[number], read.known_at[row])
+                if read.also["currency"][row] is None or not math.isfinite(owed[row]):
+                    raise RecoupError(f"the online store has no currency, or no finite balance, of loan {loans[row]}")
+            return rows[number]
+
+        def answered(fit: list[range]) -> Iterator[PriceResponse]:
+            kept = [row for own in fit for row in own]
+            told = [(loans[row], read.also["currency"][row], read.also["collateral_type"][row]) for row in kept]
+            priced = iter(self._priced("price", told, Inputs.read(read).of(kept), owed[kept]))
+            return (PriceResponse.model_construct(loans=list(islice(priced, len(own)))) for own in fit)
+
+        return turn.together(checked, answered, range(len(requests)))
+
+    def price_given(self, requests: Sequence[GivenRequest]) -> list[PricedLoan | RecoupError]:
+        """Value loans by the features that the callers send.
+
+        Refused with `Unfit`: they are not the model's inputs.
 
         Raises
         ------
-        Unfit
-            When they are not the model's inputs.
         RecoupError
             When the journal cannot be written.
         """
-        inputs = self._checked.inputs(request.features)
-        if not math.isfinite(self._owed(inputs)):
-            raise Unfit({"balance": "what is owed, balance less collected_share, must be known and finite"})
-        return self._priced("price_given", request.reference, request.currency, None, inputs)
+
+        def checked(request: GivenRequest) -> tuple[GivenRequest, Inputs]:
+            inputs = self._checked.inputs(request.features)
+            if not np.isfinite(self._owed(inputs.numbers)).all():
+                raise Unfit({"balance": "what is owed, balance less collected_share, must be known and finite"})
+            return request, inputs
+
+        def answered(fit: list[tuple[GivenRequest, Inputs]]) -> list[PricedLoan]:
+            inputs = Inputs.stacked([own for _, own in fit])
+            told = [(request.reference, request.currency, None) for request, _ in fit]
+            return self._priced("price_given", told, inputs, self._owed(inputs.numbers))
+
+        return turn.together(checked, answered, requests)
 
     def at_once(self, request: PriceRequest | GivenRequest) -> bool:
         """Tell whether a question is answered sooner than a thread begins."""
         return self._near and len(request.subjects()) <= _FEW
-
-    def together(self) -> AbstractContextManager[None]:
-        """Give a block in which this thread answers several questions; see `Scorer.together`."""
-        return self._scorer.together(self._reader)
 
     def warm(self) -> None:
         """Read and value a loan that there is not, so that the first question finds all in place.
@@ -96,42 +116,43 @@ class Pricing:
         RecoupError
             When the store was never filled.
         """
-        row = self._reader.read({"moment": 0.0, "horizon_months_asked": ULTIMATE, "loan_id": NOBODY})
-        scored = self._scorer.model.explain(row.numbers, row.texts)
-        assert scored.outlook is not None
-        valuation.value(scored.outlook, np.zeros(1), self._given)
+        row = self._reader.read({"moment": [0.0], "horizon_months_asked": [ULTIMATE], "loan_id": [NOBODY]})
+        self._valued(Inputs.read(row), np.zeros(1))
 
-    def _priced(self, kind: str, loan_id: str, currency: str | None, collateral: str | None,
-                inputs: Inputs) -> PricedLoan:  # fmt: skip
-        """Value one loan and journal it."""
-        if currency is None:
-            raise RecoupError(f"the online store has no currency of the loan {loan_id}: nothing can be said in money")
+    def _priced(self, kind: str, told: Sequence[tuple[str, str | None, str | None]], inputs: Inputs,
+                owed: np.ndarray) -> list[PricedLoan]:  # fmt: skip
+        """Value loans and journal them: each told by its id, its currency and what secures it."""
+        scored, values = self._valued(inputs, owed)
+        contexts = [{"value": value, "assumptions": self._assumptions} for value in values]
+        decisions = self._scorer.decide(kind, [loan_id for loan_id, *_ in told], inputs, owed, scored, contexts)
+        # of these very types: validation would copy them
+        return [
+            PricedLoan.model_construct(
+                currency=currency, collateral_type=None if secured == MISSING else secured, owed=of_loan, **value,
+                **carried(loan_id, decision),
+            )
+            for (loan_id, currency, secured), of_loan, value, decision in zip(
+                told, owed.tolist(), values, decisions, strict=True
+            )
+        ]  # fmt: skip
+
+    def _valued(self, inputs: Inputs, owed: np.ndarray) -> tuple[RowScores, list[dict[str, Any]]]:
+        """Return the scores of loans, and their values by the names that are answered."""
         scored = self._scorer.model.explain(inputs.numbers, inputs.texts)
         assert scored.outlook is not None, "a recovery model has an outlook"
-        owed = self._owed(inputs)
-        valued = valuation.value(scored.outlook, np.array([owed]), self._given)
-        value: dict[str, Any] = {name: column.item() for name, column in valued.columns().items()}
-        value["outlook"] = _outlook(valued.outlook)
-        context = {"value": value, "assumptions": self._assumptions}
-        decision = self._scorer.decide(kind, loan_id, inputs, owed, scored, context)
-        # of these very types: validation would copy them
-        return PricedLoan.model_construct(
-            currency=currency, collateral_type=collateral, owed=owed, **value, **carried(loan_id, decision)
-        )
+        valued = valuation.value(scored.outlook, owed, self._given)
+        columns = {name: column.tolist() for name, column in valued.columns().items()}
+        columns["outlook"] = _outlooks(valued.outlook)
+        return scored, [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    def _owed(self, inputs: Inputs) -> float:
-        """Return what is still owed; NaN where the balance is unknown."""
-        balance, collected = inputs.numbers.take(self._places).tolist()
-        return max(balance * (1 - (collected if collected == collected else 0.0)), 0.0)
+    def _owed(self, numbers: np.ndarray) -> np.ndarray:
+        """Return what is still owed of each loan; not finite where that cannot be told."""
+        balance, collected = numbers.take(self._places, axis=1).T
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+            return np.maximum(balance * (1 - np.where(np.isnan(collected), 0.0, collected)), 0.0)
 
 
-def _known(category: str | None) -> str | None:
-    return None if category == MISSING else category
-
-
-def _outlook(outlook: Outlook) -> list[AtHorizon]:
-    sides = (side[0].tolist() for side in (outlook.curve, outlook.lower, outlook.upper))
-    return [
-        AtHorizon(int(months), rate, lower, upper)
-        for months, rate, lower, upper in zip(outlook.horizons, *sides, strict=True)
-    ]
+def _outlooks(outlook: Outlook) -> list[list[AtHorizon]]:
+    months = list(map(int, outlook.horizons))
+    sides = (side.tolist() for side in (outlook.curve, outlook.lower, outlook.upper))
+    return [list(map(AtHorizon, months, *of_loan)) for of_loan in zip(*sides, strict=True)]

@@ -239,9 +239,9 @@ def present_value(horizons: tuple[float, ...], curve: np.ndarray, given: Assumpt
     discount = (1 + given.required_return) ** -_years(horizons)
     through = given.passed_on(given.required_return)
     if auctioned is None:
-        return _steps(curve) @ discount * through
+        return _weighed(_steps(curve), discount) * through
     collected, sold = _cash(curve, auctioned)
-    return collected @ discount * through + sold @ discount
+    return _weighed(collected, discount) * through + _weighed(sold, discount)
 
 
 def return_at(price: np.ndarray, owed: np.ndarray, horizons: tuple[float, ...], curve: np.ndarray,
@@ -287,6 +287,11 @@ def _cash(curve: np.ndarray, auctioned: np.ndarray | None) -> tuple[np.ndarray, 
     if auctioned is None:
         return _steps(curve), np.zeros_like(curve)
     return _steps(curve - auctioned), _steps(auctioned)
+
+
+def _weighed(cash: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted sum of each row: a matrix product's last bits depend on the rows beside it."""
+    return np.add.reduce(cash * weights, axis=1)
 
 
 def _steps(cumulative: np.ndarray) -> np.ndarray:

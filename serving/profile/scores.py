@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from features.home import Home
@@ -106,15 +107,15 @@ class Scores:
         return self._door.tape_frame(model.package.card.service, feeds, keyed)
 
     def _inputs(self, model: Registered, frame: pl.DataFrame) -> Inputs:
-        return Inputs(*model.package.rows.inputs(frame.row(0, named=True)), {}, {})
+        return Inputs(*model.package.rows.inputs(frame.head(1).iter_rows(named=True)), [{}], [{}])
 
     def _decided(self, model: Registered, inputs: Inputs, unit: float) -> dict[str, Any]:
         """Journal a score, and return what it carries."""
         rows = model.package.rows
         scored = rows.explain(inputs.numbers, inputs.texts)
         context = {"moment": self._found.moment.isoformat()}
-        decision = Scorer(rows, model.label, Journal(self._home)).decide(
-            "profile", self._debt["loan_id"], inputs, unit, scored, context
+        (decision,) = Scorer(rows, model.label, Journal(self._home)).decide(
+            "profile", [self._debt["loan_id"]], inputs, np.array([unit]), scored, [context]
         )
         return {
             "decision_id": decision.decision_id,

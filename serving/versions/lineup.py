@@ -1,7 +1,7 @@
 """Which model version answers for which loan: the champion, and a challenger tried on a share of the loans."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from features.errors import RecoupError
 from serving.refusals import UnknownLoan
 from serving.settings import number
+from serving.turn import How
 
 CHALLENGER_ALIAS = "challenger"
 _FOLLOW, _SHARE, _SHADOW = "RECOUP_FOLLOW", "RECOUP_CHALLENGER_SHARE", "RECOUP_SHADOW_SHARE"
@@ -28,7 +29,6 @@ class Question(Protocol):
 
 Loaded = TypeVar("Loaded")
 Asked = TypeVar("Asked", bound=Question)
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,21 @@ class Lineup(Generic[Loaded]):
     share: float = 0.0
     shadow_share: float = 0.0
 
-    def answer(self, how: Callable[[Loaded, Asked], Answer], question: Asked) -> Answer:
-        """Ask the version whose turn it is, loan by loan; a list may be answered by both."""
-        tried = self._rows(question, 0.0, self.share) if self.challenger is not None else []
-        if self.challenger is None or not tried:
-            return how(self.champion, question)
-        count = len(question.subjects())
-        if len(tried) == count:
-            return how(self.challenger, question)
-        rest = sorted(set(range(count)).difference(tried))
-        parts = [
-            _asked(how, version, question, rows) for version, rows in ((self.champion, rest), (self.challenger, tried))
-        ]
-        return parts[0].joined(parts[1], rest, tried)
+    def answer(self, how: How[Asked, Any], questions: Sequence[Asked]) -> list[Any]:
+        """Ask the version whose turn it is, loan by loan; a list of loans may be answered by both.
+
+        Returns
+        -------
+        list
+            As ``how`` gives it.
+        """
+        if self.challenger is None:
+            return how(self.champion, questions)
+        tried = [self._rows(question, 0.0, self.share) for question in questions]
+        rest = [_others(question, rows) for question, rows in zip(questions, tried, strict=True)]
+        by_champion = _asked(how, self.champion, questions, rest)
+        by_challenger = _asked(how, self.challenger, questions, [rows or None for rows in tried])
+        return list(map(_joined, by_champion, by_challenger, rest, tried))
 
     def shadowed(self, question: Asked) -> Asked | None:
         """Return the part of a question that the shadow is asked too."""
@@ -118,9 +120,29 @@ def place(model: str, subject: str) -> float:
     return int.from_bytes(blake2b(subject.encode(), digest_size=8, key=model.encode()).digest()) / 2**64
 
 
-def _asked(how: Callable[[Loaded, Asked], Any], version: Loaded, question: Asked, rows: list[int]) -> Any:
-    try:
-        return how(version, question.among(rows))
-    except UnknownLoan as error:
-        error.row = rows[error.row]
-        raise
+def _others(question: Question, rows: Sequence[int]) -> list[int] | None:
+    """Return the places of the other loans of a question; None where all are among those."""
+    count = len(question.subjects())
+    return None if rows and len(rows) == count else sorted(set(range(count)).difference(rows))
+
+
+def _asked(how: How[Asked, Any], version: Any, questions: Sequence[Asked],
+           rows: Sequence[Sequence[int] | None]) -> list[Any]:  # fmt: skip
+    """Ask a version about some loans of each question, by their places; where they are None it is not asked."""
+    asked = [(place, question, own) for place, (question, own) in enumerate(zip(questions, rows, strict=True))
+             if own is not None]  # fmt: skip
+    found: list[Any] = [None] * len(questions)
+    answers = how(version, [question.among(own) for _, question, own in asked]) if asked else []
+    for (place, _, own), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, UnknownLoan):
+            answer.row = own[answer.row]
+        found[place] = answer
+    return found
+
+
+def _joined(one: Any, other: Any, own: Sequence[int] | None, others: Sequence[int]) -> Any:
+    """Return one answer of what two versions say of loans at some places each; None is who was not asked."""
+    for part, counterpart in ((one, other), (other, one)):
+        if counterpart is None or isinstance(part, RecoupError):
+            return part
+    return one.joined(other, own, others)

@@ -27,7 +27,7 @@ from features.marts import MARTS
 from features.online_store import rows
 from features.online_store.packed import PackedOnlineStore
 from features.online_store.rows import NEVER, Layout
-from features.online_store.tables import Standing, Tables, open_tables, plan_of
+from features.online_store.tables import Reading, Standing, Tables, open_tables, plan_of
 from features.store import FeatureDoor
 from tests.features.conftest import NOW
 from tests.features.small_world import digest, everything_written
@@ -106,11 +106,16 @@ def redis_url() -> str:
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def tables(request, tmp_path) -> Tables:
-    """Return an empty store of each kind."""
+def place(request, tmp_path) -> tuple[str, str]:
+    """Return where an empty store of each kind is, and its name there."""
     if request.param == "sqlite":
-        return open_tables(str(tmp_path / "online.db"), "test")
-    return open_tables(request.getfixturevalue("redis_url"), f"test:{uuid.uuid4().hex}")
+        return str(tmp_path / "online.db"), "test"
+    return request.getfixturevalue("redis_url"), f"test:{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def tables(place) -> Tables:
+    return open_tables(*place)
 
 
 def fill(tables: Tables, view: str, found: dict[str, bytes], until: datetime | None = None) -> None:
@@ -121,13 +126,12 @@ def fill(tables: Tables, view: str, found: dict[str, bytes], until: datetime | N
 
 
 def ask(tables: Tables, view: str, *keys: str) -> list[bytes | None]:
-    with tables.reading() as sight:
-        return sight.rows({view: keys})[view]
+    return tables.read(lambda sight: sight.rows({view: keys})[view])
 
 
 def test_store_never_written_says_what_to_run(tables):
-    with pytest.raises(RecoupError, match="never filled: run `recoup materialize`"), tables.reading():
-        pass
+    with pytest.raises(RecoupError, match="never filled: run `recoup materialize`"):
+        tables.read(lambda sight: sight.plan)
 
 
 def test_rows_and_standing_are_read_as_written(tables):
@@ -136,8 +140,7 @@ def test_rows_and_standing_are_read_as_written(tables):
     assert ask(tables, "asset", "L2", "nobody", "é'\"") == [b"two", None, b"\x00\xff"]
     assert ask(tables, "contact", "L2") == [None]
     assert ask(tables, "asset", "") == [None]
-    with tables.reading() as sight:
-        assert sight.plan == {"asset": Standing(LAYOUT, NOW)}
+    assert tables.read(lambda sight: sight.plan) == {"asset": Standing(LAYOUT, NOW)}
     with tables.writing() as change:
         change.put("asset", [("L2", b"new")])
     assert ask(tables, "asset", "L2", "é'\"") == [b"new", b"\x00\xff"]
@@ -148,30 +151,14 @@ def test_rows_and_standing_are_read_as_written(tables):
 
 def test_what_a_reader_keeps_lasts_until_the_store_changes(tables):
     fill(tables, "region", {"CA": b"1"})
-    for _ in range(2):
-        with tables.reading() as sight:
-            assert sight.kept.setdefault("CA", sight.rows({"region": ["CA"]})) == {"region": [b"1"]}
+
+    def kept() -> bytes | None:
+        return tables.read(lambda sight: sight.kept.setdefault("CA", sight.rows({"region": ["CA"]})["region"]))[0]
+
+    assert [kept(), kept()] == [b"1", b"1"]
     with tables.writing() as change:
         change.put("region", [("CA", b"2")])
-    with tables.reading() as sight:
-        assert sight.kept.setdefault("CA", sight.rows({"region": ["CA"]})) == {"region": [b"2"]}
-
-
-def test_reads_of_a_block_share_a_sight_and_later_ones_see_what_changed(tmp_path):
-    tables = open_tables(str(tmp_path / "online.db"), "test")
-    with tables.steady(), pytest.raises(RecoupError, match="never filled"):
-        ask(tables, "asset", "L1")
-    fill(tables, "asset", {"L1": b"old"})
-    with tables.steady():
-        assert ask(tables, "asset", "L1") == [b"old"]
-        fill(tables, "asset", {"L1": b"new"})
-        assert ask(tables, "asset", "L1") == [b"old"]
-    assert ask(tables, "asset", "L1") == [b"new"]
-    with tables.steady():
-        assert ask(tables, "asset", "L1") == [b"new"]
-        (tmp_path / "online.db").rename(tmp_path / "gone.db")
-    with tables.steady(), pytest.raises(RecoupError, match="never filled"):
-        ask(tables, "asset", "L1")
+    assert [kept(), kept()] == [b"2", b"2"]
 
 
 def test_change_is_seen_whole_or_not_at_all(tables):
@@ -188,11 +175,34 @@ def test_change_is_seen_whole_or_not_at_all(tables):
 
     with pytest.raises(KeyboardInterrupt):
         broken()
-    with tables.reading() as sight:
+
+    def within(sight: Reading) -> None:
         assert sight.rows({"asset": ["L1"], "contact": ["B1"]}) == {"asset": [b"old"], "contact": [b"old"]}
         fill(tables, "asset", {"L1": b"new"})
         assert sight.rows({"asset": ["L1"]}) == {"asset": [b"old"]}, "one sight showed two states"
+
+    tables.read(within)
     assert ask(tables, "asset", "L1") == [b"new"]
+
+
+def test_a_reader_whose_plan_is_of_old_reads_anew(place, tables):
+    fill(tables, "asset", {"L1": b"old"})
+    seen: list[str] = []
+
+    def read(sight: Reading) -> tuple[list[bytes | None], list[str]]:
+        seen.append(" ".join(sorted(sight.plan)))
+        return sight.rows({"asset": ["L1"]})["asset"], sorted(sight.plan)
+
+    assert tables.read(read) == ([b"old"], ["asset"])
+    another = open_tables(*place)
+    fill(another, "asset", {"L1": b"new"})
+    fill(another, "contact", {"B1": b"new"})
+    assert tables.read(read) == ([b"new"], ["asset", "contact"])
+    assert tables.read(lambda sight: sorted(sight.plan)) == ["asset", "contact"]
+    with another.writing() as change:
+        change.drop("contact")
+    assert tables.read(lambda sight: sorted(sight.plan)) == ["asset"], "a plan is looked at though no row was asked for"
+    assert seen.count("asset contact") == 1
 
 
 def test_threads_read_while_a_writer_writes(tables):
@@ -241,11 +251,10 @@ def tables_of(home: Home) -> Tables:
 
 def held(home: Home) -> str:
     """Return the rows of all keys of the marts, and how each view stands but for the name of its source."""
-    with tables_of(home).reading() as sight:
-        standing = sorted((view, how.layout, how.until) for view, how in sight.plan.items())
-        keys = {view: pl.read_parquet(home.marts / f"{view}.parquet")[mart.ENTITY].unique().sort().to_list()
-                for view, mart in MARTS.items()}  # fmt: skip
-        return f"{sight.rows(keys)}\n{standing}"
+    keys = {view: pl.read_parquet(home.marts / f"{view}.parquet")[mart.ENTITY].unique().sort().to_list()
+            for view, mart in MARTS.items()}  # fmt: skip
+    plan, packed = tables_of(home).read(lambda sight: (sight.plan, sight.rows(keys)))
+    return f"{packed}\n{sorted((view, how.layout, how.until) for view, how in plan.items())}"
 
 
 def materialized(copied: FeatureDoor, *untils: datetime) -> str:

@@ -146,72 +146,24 @@ def test_who_waits_for_the_disk_shares_one_fsync(home, monkeypatch):
     journal.close()
 
 
-def test_decisions_made_together_wait_for_the_disk_once(home, monkeypatch):
+def test_decisions_made_together_are_one_write_and_wait_for_the_disk_once(home, monkeypatch):
     monkeypatch.setenv("RECOUP_JOURNAL_SYNC_SECONDS", "0")
-    journal, calls, sync = Journal(home), [], os.fsync
+    journal, calls, write, sync = Journal(home), [], os.write, os.fsync
     journal.append(RECORD)
-    monkeypatch.setattr(os, "fsync", lambda file: (calls.append(file), sync(file)))
-    with journal.together():
-        ids = [journal.append(RECORD) for _ in range(50)]
-        assert calls == []
-    assert len(calls) == 1 and all(map(journal.find, ids))
-    (home.journal / f"{ids[0].rpartition('-')[0]}.jsonl").unlink()
-    with pytest.raises(RecoupError, match="nothing is answered"), journal.together():
-        journal.append(RECORD)
-    journal.append(RECORD)
-    assert len(calls) > 3, "after the block each decision waits again"
-    journal.close()
-
-
-def test_decisions_made_together_are_written_at_once_at_the_end_and_in_the_order_of_all(home):
-    journal = Journal(home)
-    first = journal.append(RECORD)
-    path = home.journal / f"{first.rpartition('-')[0]}.jsonl"
-    with journal.together():
-        before = path.stat().st_size
-        ids = [journal.append(RECORD) for _ in range(3)]
-        with journal.together():
-            ids.append(journal.append(RECORD))
-        assert path.stat().st_size == before
-        beside = threading.Thread(target=lambda: ids.append(journal.append(RECORD)))
-        beside.start()
-        beside.join()
-        assert path.stat().st_size > before, "who writes alone hands over what came before"
-        ids.append(journal.append(RECORD))
-    assert all(map(journal.find, ids)) and len(set(ids)) == 6
+    monkeypatch.setattr(os, "write", lambda file, content: (calls.append("write"), write(file, content))[1])
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append("sync"), sync(file)))
+    ids = journal.append_all([RECORD] * 50)
+    assert calls == ["write", "sync"] and len(set(ids)) == 50 and all(map(journal.find, ids))
     journal.close()
     assert not verify(home).faults
 
 
-@pytest.mark.parametrize("by", ["another", "itself", "the end of the file"])
-def test_what_was_made_together_is_refused_where_a_part_was_lost(home, monkeypatch, by):
+def test_what_was_made_together_is_refused_where_a_part_was_lost(home, monkeypatch):
     journal, write = Journal(home), os.write
     kept = [journal.append(RECORD)]
-
-    def full(file, content):
-        write(file, content[:7])
-        return 7
-
-    def alone():
-        with pytest.raises(RecoupError, match="nothing is answered"):
-            journal.append(RECORD)
-
-    def block():
-        with journal.together():
-            journal.append(RECORD)
-            monkeypatch.setattr(os, "write", full)
-            if by == "another":
-                beside = threading.Thread(target=alone)
-                beside.start()
-                beside.join()
-                monkeypatch.setattr(os, "write", write)
-            elif by == "the end of the file":
-                journal.close()
-                monkeypatch.setattr(os, "write", write)
-            journal.append(RECORD)
-
+    monkeypatch.setattr(os, "write", lambda file, content: write(file, content[: len(content) // 2]))
     with pytest.raises(RecoupError, match="nothing is answered"):
-        block()
+        journal.append_all([RECORD] * 4)
     monkeypatch.setattr(os, "write", write)
     kept += [journal.append(RECORD) for _ in range(2)]
     assert all(map(journal.find, kept))

@@ -10,6 +10,7 @@ from features import services
 from features.errors import RecoupError
 from features.marts import OURS
 from features.repository import SERVICES
+from serving import turn
 from serving.explain import letter
 from serving.journal import Journal
 from serving.letters.letter import after, changes, reasons, write
@@ -33,7 +34,7 @@ def decided(worked):
     priced = []
     for loan in loans:
         try:
-            priced += known.price(PriceRequest(loan_ids=[loan], moment=MOMENT)).loans
+            priced += turn.alone(known.price, PriceRequest(loan_ids=[loan], moment=MOMENT)).loans
         except RecoupError:  # on offer, and not ours yet
             continue
     return [Journal(worked).find(one.decision_id) for one in priced[:40]], version.package

@@ -1,7 +1,7 @@
 """What bounds a service's work: the rate of a key, and the line of those who wait."""
 
 import asyncio
-from contextlib import contextmanager
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -86,6 +86,10 @@ def asked_at_once(line, ask, times):
     return asyncio.run(all_of_them())
 
 
+def none_passes_by(how, questions):
+    raise AssertionError("all of them wait")
+
+
 async def computed(status):
     return status
 
@@ -101,57 +105,48 @@ async def stuck(_):
 
 @pytest.mark.parametrize("ask", [computed, waited])
 def test_more_than_may_wait_are_refused_and_the_line_empties(ask):
-    line = Line(3, 60)
+    line = Line(3, 60, none_passes_by)
     for _ in range(3):
         assert sorted(asked_at_once(line, ask, 7)) == [200] * 3 + [503] * 4
     assert asked_at_once(line, ask, 3) == [200] * 3
 
 
 def test_an_answer_that_does_not_come_is_given_up_and_its_place_is_free():
-    line = Line(2, 0.01)
+    line = Line(2, 0.01, none_passes_by)
     assert asked_at_once(line, stuck, 2) == [503, 503]
     assert asked_at_once(line, computed, 2) == [200, 200]
 
 
-def passing_by(line, answers):
-    """Return what came of questions that come at the same moment: the answer or the error's text."""
+def passing_by(line, questions):
+    """Return what came of questions that come at the same moment, each with how: the answer or the error's text."""
 
     async def all_of_them():
-        asked = [line.pass_by(answer, place) for place, answer in enumerate(answers)]
-        return await asyncio.gather(*asked, return_exceptions=True)
+        return await asyncio.gather(*[line.pass_by(*question) for question in questions], return_exceptions=True)
 
     return [str(found) if isinstance(found, Exception) else found for found in asyncio.run(all_of_them())]
 
 
-def failing(place):
-    raise RecoupError(f"not {place}")
+@given(st.lists(st.tuples(st.sampled_from(["price", "chance"]), st.integers(-9, 9)), min_size=1, max_size=60))
+def test_who_come_together_are_answered_in_few_turns_and_each_bears_his_own_error(questions):
+    turns = []
+
+    def answer(how, numbers):
+        turns.append((how, len(numbers)))
+        return [f"{how} {number}" if number >= 0 else RecoupError(f"not {number}") for number in numbers]
+
+    found = passing_by(Line(100, 60, answer), questions)
+    assert found == [f"{how} {number}" if number >= 0 else f"not {number}" for how, number in questions]
+    expected = [questions[start : start + 16] for start in range(0, len(questions), 16)]
+    assert sorted(turns) == sorted(item for turn in expected for item in Counter(how for how, _ in turn).items())
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=60))
-def test_who_come_together_are_answered_in_order_in_few_blocks_and_each_bears_his_own_error(good):
-    said = []
-
-    @contextmanager
-    def block():
-        said.append("begin")
-        yield
-        said.append("end")
-
-    found = passing_by(Line(100, 60, block), [str if right else failing for right in good])
-    assert found == [str(place) if right else f"not {place}" for place, right in enumerate(good)]
-    assert said == ["begin", "end"] * -(-len(good) // 16)
-
-
-def test_none_is_answered_whose_block_does_not_end_well():
-    @contextmanager
-    def lost():
-        yield
+def test_none_of_a_turn_is_answered_that_does_not_end_well():
+    def lost(how, numbers):
         raise RecoupError("the journal cannot be written")
 
     line = Line(5, 60, lost)
     for _ in range(2):
-        found = passing_by(line, [str] * 4 + [failing])
-        assert found == ["the journal cannot be written"] * 5
+        assert passing_by(line, [("price", 1)] * 5) == ["the journal cannot be written"] * 5
 
 
 @pytest.mark.parametrize("variable", ["RECOUP_MAX_WAITING", "RECOUP_ANSWER_SECONDS", "RECOUP_KEY_RATE"])

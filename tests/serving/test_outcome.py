@@ -11,6 +11,7 @@ import pytest
 from features.lake import Lake
 from features.online_home import tables
 from features.store import FeatureDoor
+from serving import turn
 from serving.access.keys import KeyRing
 from serving.dispatch.answers import Contacting
 from serving.dispatch.application import SERVICE
@@ -33,7 +34,7 @@ def loan(own):
     known = Lake(own).scan("loans").filter(pl.col("status") == "charged_off").select("loan_id", "borrower_id")
     for loan_id, borrower in known.unique().sort("loan_id").collect().iter_rows():
         try:
-            found = asked.next_contact(NextContactRequest(loan_id=loan_id, moment=tomorrow(), most=20))
+            found = turn.alone(asked.next_contact, NextContactRequest(loan_id=loan_id, moment=tomorrow(), most=20))
         except NoCase:
             continue
         if any(slot.channel == "call" for slot in found.slots):
@@ -73,7 +74,7 @@ def an_outcome(loan_id, attempt_id):
 
 def features(home, loan_id):
     asked = Contacting(home, registry.load(home, "contact").package.rows, "contact/1")
-    answer = asked.chance(ContactRequest(loan_id=loan_id, moment=tomorrow()))
+    answer = turn.alone(asked.chance, ContactRequest(loan_id=loan_id, moment=tomorrow()))
     return Journal(home).find(answer.decision_id)["features"]
 
 
@@ -90,13 +91,12 @@ def test_an_outcome_counts_with_the_law_and_in_features_at_once_and_as_materiali
     assert row["source"] == "canonical" and row["propensity"] == 0.9
 
     asked = Contacting(own, registry.load(own, "contact").package.rows, "contact/1")
-    found = asked.next_contact(NextContactRequest(loan_id=loan_id, moment=tomorrow(), most=20))
+    found = turn.alone(asked.next_contact, NextContactRequest(loan_id=loan_id, moment=tomorrow(), most=20))
     assert not any(slot.channel == "call" for slot in found.slots)
     assert any("1006.14" in refusal.clause for refusal in found.refused if refusal.channel == "call")
 
     def packed():
-        with tables(own).reading() as sight:
-            return sight.rows({"contact": [borrower]})
+        return tables(own).read(lambda sight: sight.rows({"contact": [borrower]}))
 
     renewed, door = packed(), FeatureDoor(own)
     door.refresh()

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from features.errors import RecoupError
+from serving import turn
 from serving.access.keys import KeyRing
 from serving.http.app import create
 from serving.journal import Journal
@@ -22,9 +23,8 @@ MOMENT = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def decision(worked):
     version = registry.load(worked, "recovery")
-    (priced,) = Pricing(worked, version.package.rows, version.label).price(
-        PriceRequest(loan_ids=["L0000007"], moment=MOMENT)
-    ).loans  # fmt: skip
+    pricing = Pricing(worked, version.package.rows, version.label)
+    (priced,) = turn.alone(pricing.price, PriceRequest(loan_ids=["L0000007"], moment=MOMENT)).loans
     return priced.decision_id
 
 

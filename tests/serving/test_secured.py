@@ -14,6 +14,7 @@ from features.home import Home
 from features.lake import Lake
 from features.store import FeatureDoor
 from features.world import simulate
+from serving import turn
 from serving.pricing import secured, tape, valuation
 from serving.pricing.answers import Pricing
 from serving.pricing.secured import AHEAD, STEPS
@@ -255,7 +256,7 @@ def test_a_price_by_id_names_the_collateral_that_it_leaves_out(worked, mixed, wo
     rows = pl.read_csv(path)[[0, -1]]
     found = registry.load(home, "recovery")
     asked = PriceRequest(loan_ids=rows["loan_id"].to_list(), moment="2026-01-31T00:00:00Z")
-    answers = Pricing(home, found.package.rows, found.label).price(asked).loans
+    answers = turn.alone(Pricing(home, found.package.rows, found.label).price, asked).loans
     assert [answer.collateral_type for answer in answers] == rows["collateral_type"].to_list()
     assert answers[0].collateral_type is not None and answers[1].collateral_type is None
 

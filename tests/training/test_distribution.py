@@ -98,10 +98,10 @@ def test_margins_are_those_of_mapie():
     curve=arrays(np.float64, 3, elements=st.floats(0, 1)).map(np.sort),
     margins=arrays(np.float64, 3, elements=st.floats(-1, 20)),
 )
-def test_the_outlook_of_one_loan_is_that_of_many_to_the_bit(spread, curve, margins):
+def test_the_outlook_of_a_loan_has_the_same_bits_whatever_is_beside_it(spread, curve, margins):
     known = Distribution(HORIZONS, SCALES, margins, np.array([0.5, 2.0]), np.ones((3, 4)))
     many = known.outlook(np.stack([curve, curve[::-1]]), np.array([spread, 1.0]))
-    one = known.outlook_of_one(curve, spread)
+    one = known.outlook(curve[None], np.array([spread]))
     assert one.horizons == many.horizons
     for side in ("curve", "lower", "upper", "shape"):
         assert np.array_equal(getattr(one, side), getattr(many, side)[:1])

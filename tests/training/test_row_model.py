@@ -1,8 +1,9 @@
-"""One row at a time against the batch path: the same bits, whatever the row holds."""
+"""Few rows at a time against the batch path: the same bits, whatever the rows hold and however many they are."""
 
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -22,7 +23,7 @@ ROWS = 60
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_any_model_gives_one_row_the_bits_of_many(name: str) -> None:
+def test_any_model_gives_few_rows_the_bits_of_many(name: str) -> None:
     model, shap = tabulated(name)
     frame = table("numbers" in name)
     levels = {name: [str(level) for level in range(12)] for name in CATEGORIES if name in frame}
@@ -31,15 +32,20 @@ def test_any_model_gives_one_row_the_bits_of_many(name: str) -> None:
     expected, _, _ = many.over("arrears", VALUES, frame, 1)
     frame = frame.with_columns(arrears=pl.lit(VALUES[-1]))
     phi, scores = shap.contributions(model, pool(frame))
-    for row in range(ROWS):
-        values = frame.row(row)
-        texts = {place: value for place, value in enumerate(values) if isinstance(value, str)}
-        numbers = np.array([np.nan if value is None or isinstance(value, str) else value for value in values])
+    for rows in parts():
+        values = list(zip(*frame[rows].iter_rows(), strict=True))
+        texts = {place: column for place, column in enumerate(values) if isinstance(column[0], str)}
+        numbers = np.array([[np.nan if value is None or isinstance(value, str) else value for value in column]
+                            for column in values]).T  # fmt: skip
         leaves = trees.questions.leaves(numbers, texts)
         contributions, raw = trees.explain(leaves)
-        assert (contributions == phi[row]).all() and raw == scores[row] == trees.score(leaves)
-        assert np.abs(trees.over(leaves, raw) - expected[row]).max() < 1e-12
-        assert trees.over(leaves, raw)[-1] == raw
+        assert (contributions == phi[rows]).all() and (raw == scores[rows]).all() and (raw == trees.score(leaves)).all()
+        over = trees.over(leaves, raw)
+        assert np.abs(over - expected[rows]).max() < 1e-12
+        assert (over[:, -1] == raw).all()
+        assert (
+            np.concatenate([trees.over(leaf[None], raw[row : row + 1]) for row, leaf in enumerate(leaves)]) == over
+        ).all()
 
 
 @pytest.fixture(scope="module", params=["recovery", "contact"])
@@ -52,21 +58,24 @@ def packaged(request, worked, tmp_path_factory):
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
-def test_a_packaged_model_gives_one_row_the_bits_of_many(packaged, seed):
+def test_a_packaged_model_gives_few_rows_the_bits_of_many(packaged, seed):
     package, rows, _ = packaged
     frame = disturbed(package.reference.select(package.names), np.random.default_rng(seed), package.card.columns)
     explained = package.explain(frame)
     outlook = package.appraise(frame, 3)[0] if package.spread else None
-    for row in range(frame.height):
-        inputs = rows.inputs(frame.row(row, named=True))
-        one = rows.explain(*inputs)
-        assert (one.score, one.base) == (explained.scores[row], explained.base[row])
-        assert (one.contributions == explained.contributions[row]).all() and rows.score(*inputs) == one.score
+    together = rows.explain(*rows.inputs(frame.iter_rows(named=True)))
+    for part in parts():
+        inputs = rows.inputs(frame[part].iter_rows(named=True))
+        few = rows.explain(*inputs)
+        assert (few.scores == explained.scores[part]).all() and few.base == explained.base[0]
+        assert (few.contributions == explained.contributions[part]).all()
+        assert (rows.score(*inputs) == few.scores).all()
         if outlook:
             for side in ("curve", "lower", "upper"):
-                assert np.abs(getattr(one.outlook, side)[0] - getattr(outlook, side)[row]).max() < 1e-12
-            assert one.outlook.shape[0] == outlook.shape[row] and one.outlook.rate[0] == one.score
-            assert (np.diff(one.outlook.curve) >= 0).all()
+                assert np.abs(getattr(few.outlook, side) - getattr(outlook, side)[part]).max() < 1e-12
+                assert (getattr(few.outlook, side) == getattr(together.outlook, side)[part]).all()
+            assert (few.outlook.shape == outlook.shape[part]).all() and (few.outlook.rate == few.scores).all()
+            assert (np.diff(few.outlook.curve) >= 0).all()
 
 
 def test_a_package_whose_parts_do_not_fit_is_refused(packaged, tmp_path):
@@ -88,6 +97,12 @@ def test_a_layout_that_scores_otherwise_is_refused(packaged):
     fewer = replace(package, card=replace(package.card, population={text: []}))
     with pytest.raises(ArithmeticError, match="scores otherwise"):
         row_model(fewer)
+
+
+def parts() -> list[slice]:
+    """Return parts of some rows: one, a few, all the rest."""
+    ends = [0, 1, 2, 4, 9, 20, ROWS]
+    return [slice(*ends_of) for ends_of in pairwise(ends)]
 
 
 def disturbed(frame: pl.DataFrame, random: np.random.Generator, columns: list[dict]) -> pl.DataFrame:

@@ -1,13 +1,12 @@
-"""One row's model inputs from the online store, for services that answer one question at a time.
+"""The model inputs of a few rows from the online store, for services that answer at once.
 
-What `features.online` reads as columns is read here as the plain values of one row: the same packed rows,
-the same features of the moment, the same words for what is stale or unknown.
+What `features.online` reads by names is read here by places: the same packed rows, the same features of the
+moment, the same words for what is stale or unknown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,35 +24,35 @@ from features.repository import MAX_AGE, ON_DEMAND
 from features.services import LINKS, NOBODY
 
 
-class OnlineRow(NamedTuple):
-    """What the online store answered about one row.
+class InputRows(NamedTuple):
+    """What the online store answered about n rows.
 
     Attributes
     ----------
-    numbers : ndarray of float64, shape (features,)
+    numbers : ndarray of float64, shape (n, features)
         Model inputs in order, NaN where unknown; 0 at a category's place.
-    texts : dict of int to str
+    texts : dict of int to list of str, n each
         The categories by their place among the inputs, ``missing`` where unknown.
-    also : dict of str to str or None
+    also : dict of str to list of str or None, n each
         Categories that were asked for beside the model's inputs.
-    unknown : bool
-        Whether the store has never seen the row's id.
-    stale : dict of str to str
+    unknown : list of bool, n
+        Whether the store has never seen a row's id.
+    stale : list of dict of str to str, n
         Views last materialized too long before the moment, and when that was (ISO 8601, UTC).
-    known_at : dict of str to str
+    known_at : list of dict of str to str, n
         Since when each view's values have stood (ISO 8601, UTC).
     """
 
     numbers: np.ndarray
-    texts: dict[int, str]
-    also: dict[str, str | None]
-    unknown: bool
-    stale: dict[str, str]
-    known_at: dict[str, str]
+    texts: dict[int, list[str]]
+    also: dict[str, list[str | None]]
+    unknown: list[bool]
+    stale: list[dict[str, str]]
+    known_at: list[dict[str, str]]
 
 
 class RowReader:
-    """Reads the same inputs of one row after the other.
+    """Reads the same inputs of a few rows again and again.
 
     Parameters
     ----------
@@ -75,12 +74,12 @@ class RowReader:
         self._on_demand = [view for view in inputs if view in ON_DEMAND]
         self._layout: _Places | None = None
 
-    def read(self, asked: Mapping[str, Any]) -> OnlineRow:
-        """Read one row as one consistent sight of the store.
+    def read(self, asked: Mapping[str, Sequence[Any]]) -> InputRows:
+        """Read n rows as one consistent sight of the store.
 
         Parameters
         ----------
-        asked : dict
+        asked : dict of str to sequence, n values each
             ``moment`` (seconds since 1970, UTC), ``loan_id``, and the request of the inputs of the moment.
 
         Raises
@@ -88,48 +87,58 @@ class RowReader:
         RecoupError
             When nothing was ever materialized, or it was by other definitions.
         """
-        with self._tables.reading() as sight:
-            layout = self._layout
-            if layout is None or layout.plan is not sight.plan:
-                layout = self._layout = _Places(sight.plan, self._columns, self._stored, self._also)
-            found = _linked(sight, layout, asked["loan_id"])
-        stored = np.frombuffer(b"".join([found[view].numbers for view in layout.views]))
-        numbers = stored.take(layout.numbers)
-        texts = {place: found[view].texts[text] or MISSING for place, view, text in layout.texts}
+        layout, found = self._tables.read(partial(self._found, asked["loan_id"]))
+        by_row = zip(*(found[view] for view in layout.views), strict=True)
+        stored = np.frombuffer(b"".join([part.numbers for row in by_row for part in row]))
+        stored = stored.reshape(len(asked["loan_id"]), -1)
+        numbers = stored.take(layout.numbers, axis=1)
+        texts = {place: _texts(found[view], text) for place, view, text in layout.texts}
         for view in self._on_demand:
             self._add(view, layout, stored, found, asked, numbers, texts)
-        return OnlineRow(
+        known = [(view, found[view]) for view in self._stored]
+        return InputRows(
             numbers=numbers,
             texts=texts,
-            also={name: found[view].texts[place] for name, view, place in layout.also},
-            unknown=not found["asset"].found,
-            stale={view: since for view, after, since in layout.stale_after if asked["moment"] > after},
-            known_at={view: iso(found[view].event // 1_000_000) for view in self._stored if found[view].found},
+            also={name: [row.texts[place] for row in found[view]] for name, view, place in layout.also},
+            unknown=[not row.found for row in found["asset"]],
+            stale=[
+                {view: since for view, after, since in layout.stale_after if moment > after}
+                for moment in asked["moment"]
+            ],
+            known_at=[
+                {view: iso(of[row].event // 1_000_000) for view, of in known if of[row].found}
+                for row in range(len(stored))
+            ],
         )
-
-    def steady(self) -> AbstractContextManager[None]:
-        """Give a block in which this thread's reads may share one sight of the store."""
-        try:
-            return self._tables.steady()
-        except NeverFilled:  # each read says so itself
-            return nullcontext()
 
     @cached_property
     def _tables(self) -> Tables:
         return online_home.tables(self._home)
 
-    def _add(self, view: str, layout: "_Places", stored: np.ndarray, found: Mapping[str, Row],
-             asked: Mapping[str, Any], numbers: np.ndarray, texts: dict[int, str]) -> None:  # fmt: skip
+    def _found(self, loans: Sequence[str], sight: Reading) -> tuple["_Places", dict[str, list[Row]]]:
+        """Return where everything stands in the rows of loans, and the rows."""
+        layout = self._layout
+        if layout is None or layout.plan is not sight.plan:
+            layout = self._layout = _Places(sight.plan, self._columns, self._stored, self._also)
+        return layout, _linked(sight, layout, loans)
+
+    def _add(self, view: str, layout: "_Places", stored: np.ndarray, found: Mapping[str, list[Row]],
+             asked: Mapping[str, Sequence[Any]], numbers: np.ndarray, texts: dict[int, list[str]]) -> None:  # fmt: skip
         """Add the features of the moment that a view has."""
         moved = layout.on_demand[view]
-        known: dict[str, Any] = dict(zip(moved.names, stored.take(moved.numbers).tolist(), strict=True))
-        known |= {name: found[part].texts[place] or MISSING for name, part, place in moved.texts}
-        computed = getattr(moment, view)(known | {name: asked[name] for name in ON_DEMAND[view][3]})
+        given = {name: asked[name] for name in ON_DEMAND[view][3]}
+        given |= {name: _texts(found[part], place) for name, part, place in moved.texts}
+        known = stored.take(moved.numbers, axis=1)
+        if len(stored) == 1:  # plain values are reckoned with sooner than columns of one
+            of_one = {name: value for name, (value,) in given.items()}
+            computed = getattr(moment, view)(of_one | dict(zip(moved.names, known[0].tolist(), strict=True)))
+        else:
+            computed = getattr(moment, view)(given | dict(zip(moved.names, known.T, strict=True)))
         for place, name, kind in moved.outputs:
             if kind == "category":
-                texts[place] = str(computed[name])
+                texts[place] = [str(text) for text in np.atleast_1d(computed[name])]
             else:
-                numbers[place] = computed[name]
+                numbers[:, place] = computed[name]
 
 
 @dataclass(frozen=True)
@@ -205,22 +214,27 @@ class _Places:
             yield view, done.timestamp() + MAX_AGE[view].total_seconds(), done.isoformat()
 
 
-def _linked(sight: Reading, layout: _Places, loan_id: str) -> dict[str, Row]:
-    """Return a loan's rows view by view, and those of what it leads to."""
-    found = _look(sight, layout, "loan_id", loan_id)
+def _linked(sight: Reading, layout: _Places, loans: Sequence[str]) -> dict[str, list[Row]]:
+    """Return the rows of loans view by view, and those of what they lead to."""
+    found = _look(sight, layout, "loan_id", loans)
     view, place = layout.debtor
-    found |= _look(sight, layout, "borrower_id", found[view].texts[place] or NOBODY)
+    found |= _look(sight, layout, "borrower_id", [row.texts[place] or NOBODY for row in found[view]])
     kept = sight.kept.setdefault(layout, {})  # few regions and products have many loans
     for entity, places in layout.links:
-        named = (found[view].texts[place] for view, place in places)
-        key = next((name for name in named if name not in (None, MISSING)), None) or NOBODY
-        if (entity, key) not in kept:
-            kept[entity, key] = _look(sight, layout, entity, key)
-        found |= kept[entity, key]
+        named = zip(*([row.texts[place] for row in found[view]] for view, place in places), strict=True)
+        keys = [next((name for name in names if name not in (None, MISSING)), None) or NOBODY for names in named]
+        if further := [key for key in dict.fromkeys(keys) if (entity, key) not in kept]:
+            looked = _look(sight, layout, entity, further)
+            kept |= {(entity, key): {view: of[n] for view, of in looked.items()} for n, key in enumerate(further)}
+        found |= {view: [kept[entity, key][view] for key in keys] for view in layout.of_entity.get(entity, ())}
     return found
 
 
-def _look(sight: Reading, layout: _Places, entity: str, key: str) -> dict[str, Row]:
-    """Return the rows of a key in every view of its entity."""
-    packed = sight.rows(dict.fromkeys(layout.of_entity.get(entity, ()), (key,)))
-    return {view: rows.unpack_one(layout.layouts[view], row) for view, (row,) in packed.items()}
+def _look(sight: Reading, layout: _Places, entity: str, keys: Sequence[str]) -> dict[str, list[Row]]:
+    """Return the rows of some keys in every view of their entity."""
+    packed = sight.rows(dict.fromkeys(layout.of_entity.get(entity, ()), keys))
+    return {view: [rows.unpack_one(layout.layouts[view], row) for row in found] for view, found in packed.items()}
+
+
+def _texts(found: Sequence[Row], place: int) -> list[str]:
+    return [row.texts[place] or MISSING for row in found]
