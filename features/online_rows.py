@@ -19,7 +19,7 @@ from features.marts.columns import MISSING
 from features.online import iso
 from features.online_store import rows
 from features.online_store.rows import Row
-from features.online_store.tables import NeverFilled, Plan, Reading, Tables
+from features.online_store.tables import Lead, NeverFilled, Plan, Reading, Tables
 from features.repository import MAX_AGE, ON_DEMAND
 from features.services import LINKS, NOBODY
 
@@ -180,7 +180,8 @@ class _Places:
             view: self._moved(view, [(place, c["name"], c["kind"]) for place, c in placed if c["view"] == view])
             for view in ON_DEMAND
         }
-        self.debtor = ("asset", self.text("asset", "debtor"))
+        people = tuple(self.of_entity.get("borrower_id", ()))
+        self.debtor = Lead("asset", self.text("asset", "debtor"), NOBODY, people)
         self.links = [(key, [(view, self.text(view, name)) for view, name in places]) for key, places in LINKS.items()]
         self.stale_after = list(self._stale_after(stored))
 
@@ -216,9 +217,9 @@ class _Places:
 
 def _linked(sight: Reading, layout: _Places, loans: Sequence[str]) -> dict[str, list[Row]]:
     """Return the rows of loans view by view, and those of what they lead to."""
-    found = _look(sight, layout, "loan_id", loans)
-    view, place = layout.debtor
-    found |= _look(sight, layout, "borrower_id", [row.texts[place] or NOBODY for row in found[view]])
+    found = _look(sight, layout, "loan_id", loans, layout.debtor)
+    debtors = [row.texts[layout.debtor.place] or NOBODY for row in found[layout.debtor.view]]
+    found |= _look(sight, layout, "borrower_id", debtors)
     kept = sight.kept.setdefault(layout, {})  # few regions and products have many loans
     for entity, places in layout.links:
         named = zip(*([row.texts[place] for row in found[view]] for view, place in places), strict=True)
@@ -230,9 +231,10 @@ def _linked(sight: Reading, layout: _Places, loans: Sequence[str]) -> dict[str, 
     return found
 
 
-def _look(sight: Reading, layout: _Places, entity: str, keys: Sequence[str]) -> dict[str, list[Row]]:
-    """Return the rows of some keys in every view of their entity."""
-    packed = sight.rows(dict.fromkeys(layout.of_entity.get(entity, ()), keys))
+def _look(sight: Reading, layout: _Places, entity: str, keys: Sequence[str],
+          ahead: Lead | None = None) -> dict[str, list[Row]]:  # fmt: skip
+    """Return the rows of some keys in every view of their entity; ``ahead``: see `Reading.rows`."""
+    packed = sight.rows(dict.fromkeys(layout.of_entity.get(entity, ()), keys), ahead)
     return {view: [rows.unpack_one(layout.layouts[view], row) for row in found] for view, found in packed.items()}
 
 

@@ -7,19 +7,22 @@ This module loads the Redis client; `tables.open_tables` loads it only where a l
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from redis import ConnectionError, Redis, RedisError, TimeoutError, WatchError
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
 from redis.retry import Retry
 
 from features.errors import RecoupError
-from features.online_store.tables import Found, NeverFilled, Plan, Standing, plan_of, text_of
+from features.online_store.tables import Found, Lead, NeverFilled, Plan, Standing, plan_of, text_of
 
 _UNFINISHED_S = 24 * 3600
 """How long a writer may take before its hashes expire."""
@@ -34,6 +37,7 @@ _REST_S = 1
 _BATCH_ROWS = 5_000
 _MARK = ""
 """A field that every hash has, and no key: without it the hash is gone."""
+_FOLLOW = Path(__file__).with_name("follow.lua").read_text(encoding="utf-8")
 _NOTHING = json.dumps({"views": "{}", "hashes": {}}).encode()
 
 
@@ -49,16 +53,15 @@ class RedisTables:
     def __init__(self, url: str, prefix: str):
         try:
             self._redis = Redis.from_url(url, socket_connect_timeout=_CONNECT_S, socket_timeout=_ANSWER_S)
-            # one connection that the server closed is made anew at once; who waits is not kept by more
-            retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
-            self._reader = Redis.from_url(url, socket_connect_timeout=_READ_S, socket_timeout=_READ_S, retry=retry)
         except ValueError:
             # nothing of the URL is shown: where it is broken, any part of it may be the password
             raise RecoupError(
                 "the online store's URL cannot be read: write redis://[user:password@]host:port/database, "
                 "and signs such as / # ? @ in a password as %2F %23 %3F %40"
             ) from None
-        self._prefix = prefix
+        self._url, self._prefix = url, prefix
+        self._own = threading.local()
+        self._follow = self._redis.register_script(_FOLLOW)
         self._rests_until = 0.0
         self._kept: tuple[bytes, dict[Any, Any]] | None = None
 
@@ -78,7 +81,7 @@ class RedisTables:
             try:
                 while True:
                     stored, kept = self._kept = self._kept or (self._stored(), {})
-                    sight = _Sight(self._reader, self._prefix, stored, kept)
+                    sight = _Sight(self._reader(), self._prefix, stored, kept, self._follow)
                     try:
                         found = ask(sight)
                         sight.require_standing()
@@ -117,8 +120,18 @@ class RedisTables:
                     "another materialization reached the online store meanwhile: run this one again"
                 ) from None
 
+    def _reader(self) -> Redis:
+        """Return this thread's client: a connection that is shared has to be looked after at each read."""
+        if not hasattr(self._own, "reader"):
+            self._own.reader = Redis.from_url(
+                self._url, socket_connect_timeout=_READ_S, socket_timeout=_READ_S, single_connection_client=True,
+                # a connection that the server closed is made anew at once; who waits is not kept by more
+                retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+            )  # fmt: skip
+        return self._own.reader
+
     def _stored(self) -> bytes:
-        stored: Any = self._reader.get(f"{self._prefix}:plan")
+        stored: Any = self._reader().get(f"{self._prefix}:plan")
         if stored is None:
             raise NeverFilled
         return stored
@@ -142,19 +155,22 @@ class _Superseded(Exception):
 
 
 class _Sight:
-    """The hashes that one plan names; ``sure`` once that plan is known to stand."""
+    """The hashes that one plan names; without a script to ``follow`` leads, that plan is known to stand."""
 
-    def __init__(self, client: Redis, prefix: str, stored: bytes, kept: dict[Any, Any], sure: bool = False):
+    def __init__(self, client: Redis, prefix: str, stored: bytes, kept: dict[Any, Any], follow: Script | None = None):
         self._redis = client
         self._prefix = prefix
-        self._stored, self._sure = stored, sure
+        self._stored, self._sure, self._follow = stored, follow is None, follow
+        self._led: dict[str, dict[str, bytes | None]] = {}
         views, hashes = _parted(stored)
         self.plan: Plan = plan_of(views)
         self._hashes = dict(hashes)
         self.kept = kept
 
-    def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
+    def rows(self, asked: Mapping[str, Sequence[str]], ahead: Lead | None = None) -> dict[str, list[bytes | None]]:
         """Return, for each view, the packed row of every key asked, in one round trip.
+
+        Likewise, with the views asked for by the same keys, what they lead to: it is there when it is asked for.
 
         Raises
         ------
@@ -162,20 +178,40 @@ class _Sight:
             When a hash that the plan names is gone: its rows must not be taken for unknown.
         """
         known = {view: keys for view, keys in asked.items() if keys and self._name(view)}
-        found = {}
+        if all(key in self._led.get(view, ()) for view, keys in known.items() for key in keys):
+            found = {view: [self._led[view][key] for key in keys] for view, keys in known.items()}
+        elif ahead and self._follow and not self._sure and all(map(self._name, (*known, *ahead.views))):
+            found = self._rows_led(self._follow, known, ahead)
+        else:
+            found = self._rows(known)
+        return {view: found.get(view, [None] * len(keys)) for view, keys in asked.items()}
+
+    def _rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
         with self._redis.pipeline(transaction=False) as pipe:
             if not self._sure:
                 pipe.get(f"{self._prefix}:plan")
-            for view, keys in known.items():
+            for view, keys in asked.items():
                 pipe.hmget(self._name(view), [*keys, _MARK])
             answers = pipe.execute()
-            if not self._sure:
-                self._require(answers.pop(0))
-            for view, (*packed, mark) in zip(known, answers, strict=True):
-                if mark is None:
-                    raise RecoupError(f"the online store has lost its {view}: run `recoup materialize`")
-                found[view] = [row or None for row in packed]  # who asks for no key finds the mark
-        return {view: found.get(view, [None] * len(keys)) for view, keys in asked.items()}
+        if not self._sure:
+            self._require(answers.pop(0))
+        return {view: _unmarked(view, answer) for view, answer in zip(asked, answers, strict=True)}
+
+    def _rows_led(self, follow: Script, asked: Mapping[str, Sequence[str]],
+                  ahead: Lead) -> dict[str, list[bytes | None]]:  # fmt: skip
+        """Return rows by keys that are the same for all views, and keep those that they lead to."""
+        naming, keys = list(asked).index(ahead.view), asked[ahead.view]
+        head = self.plan[ahead.view].layout.head.itemsize
+        stored, *answers, named = follow(
+            keys=[f"{self._prefix}:plan", *map(self._name, (*asked, *ahead.views))],
+            args=[len(asked), len(ahead.views), naming + 1, head, ahead.place, ahead.nobody, *keys, _MARK],
+            client=self._redis,
+        )
+        self._require(stored)
+        names = [name.decode() for name in named[:-1]]
+        for view, answer in zip(ahead.views, answers[len(asked) :], strict=True):
+            self._led[view] = dict(zip(names, _unmarked(view, answer), strict=True))
+        return {view: _unmarked(view, answer) for view, answer in zip(asked, answers, strict=False)}
 
     def require_standing(self) -> None:
         """Refuse a sight whose plan stands no more, unless its first rows did already."""
@@ -195,7 +231,7 @@ class _Change(_Sight):
     """Hashes of a writer's own, beside those that stand."""
 
     def __init__(self, client: Redis, prefix: str, stored: bytes):
-        super().__init__(client, prefix, stored, {}, sure=True)
+        super().__init__(client, prefix, stored, {})
         self.begun: dict[str, str] = {}
         self.replaced: list[str] = []
         for view, name in list(self._hashes.items()):
@@ -249,6 +285,14 @@ class _Change(_Sight):
 
     def _name(self, view: str) -> str:
         return self.begun.get(view) or super()._name(view)
+
+
+def _unmarked(view: str, answer: list[bytes | None]) -> list[bytes | None]:
+    """Return what a hash holds of some keys, the last of which marks that it is there."""
+    *packed, mark = answer
+    if mark is None:
+        raise RecoupError(f"the online store has lost its {view}: run `recoup materialize`")
+    return [row or None for row in packed]  # who asks for no key finds the mark
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import RecoupError
-from features.online_store.tables import Found, NeverFilled, Plan, Standing, plan_of, text_of
+from features.online_store.tables import Found, Lead, NeverFilled, Plan, Standing, plan_of, text_of
 
 _PATIENCE_S = 60.0
 """How long a writer waits for another."""
@@ -103,7 +103,7 @@ class _Transaction:
         self.plan = plan
         self.kept = {} if kept is None else kept
 
-    def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
+    def rows(self, asked: Mapping[str, Sequence[str]], ahead: Lead | None = None) -> dict[str, list[bytes | None]]:
         """Return, for each view, the packed row of every key asked."""
         if len(asked) > 1 and all(view in self.plan and len(keys) == 1 for view, keys in asked.items()):
             return self._one_each(asked)

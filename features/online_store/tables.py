@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from features.errors import RecoupError
 from features.online_store.rows import PACKING, Layout
@@ -45,6 +45,27 @@ Plan = Mapping[str, Standing]
 """The standing of every view in the store."""
 
 
+class Lead(NamedTuple):
+    """What rows lead to: the keys that a category of theirs names.
+
+    Attributes
+    ----------
+    view : str
+        Whose rows name a key.
+    place : int
+        Of the category among those of the view.
+    nobody : str
+        The key where none is named.
+    views : tuple of str
+        In which the keys are looked up.
+    """
+
+    view: str
+    place: int
+    nobody: str
+    views: tuple[str, ...]
+
+
 class Reading(Protocol):
     """One consistent sight of the store, whatever is being written meanwhile.
 
@@ -54,8 +75,11 @@ class Reading(Protocol):
     plan: Plan
     kept: dict[Any, Any]
 
-    def rows(self, asked: Mapping[str, Sequence[str]]) -> dict[str, list[bytes | None]]:
-        """Return, for each view, the packed row of every key asked: None where there is none."""
+    def rows(self, asked: Mapping[str, Sequence[str]], ahead: Lead | None = None) -> dict[str, list[bytes | None]]:
+        """Return, for each view, the packed row of every key asked: None where there is none.
+
+        ``ahead`` says which rows will be asked for next: a store that is far away may fetch them by the way.
+        """
         ...
 
 

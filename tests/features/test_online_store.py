@@ -27,7 +27,7 @@ from features.marts import MARTS
 from features.online_store import rows
 from features.online_store.packed import PackedOnlineStore
 from features.online_store.rows import NEVER, Layout
-from features.online_store.tables import Reading, Standing, Tables, open_tables, plan_of
+from features.online_store.tables import Lead, Reading, Standing, Tables, open_tables, plan_of
 from features.store import FeatureDoor
 from tests.features.conftest import NOW
 from tests.features.small_world import digest, everything_written
@@ -159,6 +159,39 @@ def test_what_a_reader_keeps_lasts_until_the_store_changes(tables):
     with tables.writing() as change:
         change.put("region", [("CA", b"2")])
     assert [kept(), kept()] == [b"2", b"2"]
+
+
+@pytest.mark.parametrize("place_of_text", [0, 1, 2])
+def test_what_rows_lead_to_is_read_as_if_it_was_asked_for_by_itself(tables, place_of_text):
+    layout = Layout(("x",), ("first", "second", "third"))
+    texts = ["B1", None, "", "é'ÿ", "B2", "nobody there"]
+    named = {f"L{row}": [f"{row}a", f"{row}ÿ", None] for row in range(len(texts))}
+    for row, text in enumerate(texts):
+        named[f"L{row}"][place_of_text] = text
+    table = pa.table({
+        "x": [1.0] * len(texts), "at": pa.array([NOW] * len(texts), STAMP),
+        **{name: [row[n] for row in named.values()] for n, name in enumerate(layout.categories)},
+    })  # fmt: skip
+    with tables.writing() as change:
+        for view, packed in (("asset", dict(zip(named, rows.pack(layout, table, "at", None), strict=True))),
+                             ("financial", {"L0": b"f0"}), ("customer", {"B1": b"1", "é'ÿ": b"2", "none": b"3"}),
+                             ("contact", {"B2": b"4"})):  # fmt: skip
+            change.clear(view)
+            change.put(view, packed.items())
+            change.stand(view, Standing(layout if view == "asset" else LAYOUT, NOW))
+    loans = [*named, "never seen", "L0"]
+    lead = Lead("asset", place_of_text, "none", ("customer", "contact"))
+    people = ["B1", "none", "none", "é'ÿ", "B2", "nobody there", "none", "B1"]
+
+    def read(sight: Reading, ahead: Lead | None) -> tuple:
+        own = sight.rows(dict.fromkeys(("financial", "asset"), loans), ahead)
+        return own, sight.rows(dict.fromkeys(lead.views, people)), sight.rows({"customer": ["B1", "B2"]})
+
+    assert tables.read(lambda sight: read(sight, None)) == tables.read(lambda sight: read(sight, lead))
+    own, led, _ = tables.read(lambda sight: read(sight, lead))
+    assert own["financial"] == [b"f0", *[None] * 6, b"f0"]
+    assert led["customer"] == [b"1", b"3", b"3", b"2", None, None, b"3", b"1"]
+    assert led["contact"] == [None] * 4 + [b"4"] + [None] * 3
 
 
 def test_change_is_seen_whole_or_not_at_all(tables):
