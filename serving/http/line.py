@@ -92,12 +92,19 @@ class Line:
             if not told.cancelled():
                 alike.setdefault(how, []).append((told, question))
         for how, asked in alike.items():
-            try:
-                found = self._answer(how, [question for _, question in asked])
-            except Exception as error:  # noqa: BLE001 - each of them raises it
-                found = [error] * len(asked)
+            found = self._answers(how, [question for _, question in asked])
             for (told, _), answer in zip(asked, found, strict=True):
                 if isinstance(answer, Exception):
                     told.set_exception(answer)
                 else:
                     told.set_result(answer)
+
+    def _answers(self, how: Any, questions: list[Any]) -> list[Any]:
+        """Return what each of some questions gets: an answer, or why there is none."""
+        try:
+            return self._answer(how, questions)
+        except Exception as error:  # noqa: BLE001 - who asked raises it
+            if len(questions) == 1:
+                return [error]
+            # one of them may be at fault: that is for the one who asked it
+            return [found for question in questions for found in self._answers(how, [question])]

@@ -140,13 +140,15 @@ def test_who_come_together_are_answered_in_few_turns_and_each_bears_his_own_erro
     assert sorted(turns) == sorted(item for turn in expected for item in Counter(how for how, _ in turn).items())
 
 
-def test_none_of_a_turn_is_answered_that_does_not_end_well():
-    def lost(how, numbers):
-        raise RecoupError("the journal cannot be written")
+def test_what_befalls_a_whole_turn_is_borne_by_the_one_at_fault():
+    def answer(how, numbers):
+        if 13 in numbers:
+            raise RecoupError("a row is damaged")
+        return numbers
 
-    line = Line(5, 60, lost)
+    line = Line(5, 60, answer)
     for _ in range(2):
-        assert passing_by(line, [("price", 1)] * 5) == ["the journal cannot be written"] * 5
+        assert passing_by(line, [("price", number) for number in (1, 13, 2)]) == [1, "a row is damaged", 2]
 
 
 @pytest.mark.parametrize("variable", ["RECOUP_MAX_WAITING", "RECOUP_ANSWER_SECONDS", "RECOUP_KEY_RATE"])
