@@ -51,9 +51,13 @@ class Contacting:
         read = self._read([ContactRequest.model_validate({"loan_id": NOBODY})], [asked_moment(None)])
         self._scorer.model.explain(read.numbers, read.texts)
 
-    def at_once(self, request: ContactRequest | NextContactRequest) -> bool:
-        """Tell whether a question is answered sooner than a thread begins."""
-        return self._near and isinstance(request, ContactRequest)
+    def small(self, request: ContactRequest | NextContactRequest) -> bool:
+        """Tell whether a question is soon answered."""
+        return isinstance(request, ContactRequest)
+
+    def near(self, request: ContactRequest | NextContactRequest) -> bool:
+        """Tell whether its answer waits for nobody."""
+        return self._near
 
     def chance(self, requests: Sequence[ContactRequest]) -> list[ContactChance | RecoupError]:
         """Return the chances that single attempts reach their debtors in person.

@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from serving.http import problems
+from serving.http.turns import Turns, TurnsApart
 from serving.turn import How
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
-_A_TURN = 16
-"""How many are answered together: nobody else is looked after meanwhile."""
 
 
 class Line:
@@ -23,12 +22,12 @@ class Line:
     seconds : float
         How long an answer may take.
     answer : callable
-        Answers some questions together: of how they are answered, and the questions.
+        See `Turns`.
     """
 
     def __init__(self, most: int, seconds: float, answer: Callable[[Any, list[Any]], list[Any]]):
-        self._most, self._seconds, self._answer, self._inside = most, seconds, answer, 0
-        self._next: list[tuple[asyncio.Future[Any], Any, Any]] = []
+        self._most, self._seconds, self._inside = most, seconds, 0
+        self._here, self._apart = Turns(answer), TurnsApart(answer)
 
     def require_room(self) -> None:
         """Refuse when the line is full.
@@ -52,16 +51,23 @@ class Line:
             Why there is no answer.
         """
         self.require_room()
-        loop = asyncio.get_running_loop()
-        told: asyncio.Future[Any] = loop.create_future()
-        if not self._next:
-            loop.call_soon(self._take_turn, loop)
-        self._next.append((told, how, question))
         self._inside += 1
         try:
-            return await told
+            return await self._here.ask(how, question)
         finally:
             self._inside -= 1
+
+    async def cross(self, how: How[Asked, Answer], question: Asked) -> Answer:
+        """Return an answer that waits for a server or a disk, with those who came while others were answered.
+
+        Raises
+        ------
+        Problem
+            503 when the line is full, or the answer takes too long.
+        RecoupError
+            Why there is no answer.
+        """
+        return await self.wait(self._apart.ask, how, question)
 
     async def wait(self, ask: Callable[..., Awaitable[Answer]], *question: Any) -> Answer:
         """Ask, and wait for the answer.
@@ -81,30 +87,3 @@ class Line:
             raise problems.busy(f"there was no answer within {self._seconds:g} seconds", 5) from error
         finally:
             self._inside -= 1
-
-    def _take_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer those who are first."""
-        turn, self._next = self._next[:_A_TURN], self._next[_A_TURN:]
-        if self._next:
-            loop.call_soon(self._take_turn, loop)
-        alike: dict[Any, list[tuple[asyncio.Future[Any], Any]]] = {}
-        for told, how, question in turn:
-            if not told.cancelled():
-                alike.setdefault(how, []).append((told, question))
-        for how, asked in alike.items():
-            found = self._answers(how, [question for _, question in asked])
-            for (told, _), answer in zip(asked, found, strict=True):
-                if isinstance(answer, Exception):
-                    told.set_exception(answer)
-                else:
-                    told.set_result(answer)
-
-    def _answers(self, how: Any, questions: list[Any]) -> list[Any]:
-        """Return what each of some questions gets: an answer, or why there is none."""
-        try:
-            return self._answer(how, questions)
-        except Exception as error:  # noqa: BLE001 - who asked raises it
-            if len(questions) == 1:
-                return [error]
-            # one of them may be at fault: that is for the one who asked it
-            return [found for question in questions for found in self._answers(how, [question])]

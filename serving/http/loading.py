@@ -34,8 +34,11 @@ class Answers(Protocol):
     def warm(self) -> None:
         """Go through all that a question needs, so that none pays for the first time."""
 
-    def at_once(self, question: Any) -> bool:
-        """Tell whether a question is answered sooner than a thread begins, by what waits for nobody."""
+    def small(self, question: Any) -> bool:
+        """Tell whether a question is soon answered, so that it can be answered together with others."""
+
+    def near(self, question: Any) -> bool:
+        """Tell whether its answer waits for nobody: a small one is then there before a thread begins."""
 
 
 Loaded = TypeVar("Loaded", bound=Answers)
@@ -66,25 +69,29 @@ class Loading(Generic[Loaded]):
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await self._loaded
 
-    def at_once(self, question: Asked) -> bool:
-        """Tell whether a question is answered sooner than a thread begins: by `answer`, else by `ask`.
+    def small(self, question: Asked) -> bool:
+        """Tell whether a question is answered by `answer`, with others, or else by `ask`.
 
         Raises
         ------
         Problem
             503 while the model is being loaded, or when it cannot be.
         """
-        return self._ready().champion.at_once(question)
+        return self._ready().champion.small(question)
+
+    def near(self, question: Asked) -> bool:
+        """Tell whether the answer to a question waits for nobody; raises as `small`."""
+        return self._ready().champion.near(question)
 
     def answer(self, how: How[Asked, Answer], questions: Sequence[Asked]) -> list[Answer | RecoupError]:
-        """Answer questions together, here and now; raises as `at_once`."""
+        """Answer small questions together; raises as `small`."""
         lineup = self._ready()
         answers = lineup.answer(how, questions)
         self._show(lineup, how, questions)
         return answers
 
     async def ask(self, how: How[Asked, Answer], question: Asked) -> Answer:
-        """Answer a question in a thread; raises as `at_once`, and `RecoupError` where there is no answer."""
+        """Answer a question in a thread; raises as `small`, and `RecoupError` where there is no answer."""
         lineup = self._ready()
         answer = await to_thread.run_sync(turn.alone, partial(lineup.answer, how), question, limiter=self._limiter)
         self._show(lineup, how, [question])

@@ -51,10 +51,12 @@ def scored(
         line.require_room()
         question = await operation.asked(request, asked, service.limits.body_bytes)
         try:
-            if loading.at_once(question):
+            if not loading.small(question):
+                answer = await line.wait(loading.ask, how, question)
+            elif loading.near(question):
                 answer = await line.pass_by(how, question)
             else:
-                answer = await line.wait(loading.ask, how, question)
+                answer = await line.cross(how, question)
             return operation.answered(answer)
         except UnknownLoan as error:
             raise problems.at(404, pointer.format(row=error.row), f"not in the online store: {error.hint}") from error

@@ -24,7 +24,7 @@ from training.outlook import ULTIMATE, Outlook
 from training.row_model import RowModel, RowScores
 
 _FEW = 4
-"""As many loans are answered sooner than a thread begins."""
+"""As many loans are soon answered."""
 
 
 class Pricing:
@@ -33,7 +33,7 @@ class Pricing:
     def __init__(self, home: Home, model: RowModel, label: str, role: str = CHAMPION):
         self._scorer = Scorer(model, label, Journal(home), role)
         self._reader = RowReader(home, model.card.columns, ["asset:currency", "asset:collateral_type"])
-        self._near = online_home.near(home) and not self._scorer.journal.waits
+        self._near = online_home.near(home)
         self._checked = Given(model)
         self._given = valuation.assumptions()
         self._assumptions = self._given.model_dump()
@@ -104,9 +104,13 @@ class Pricing:
 
         return turn.together(checked, answered, requests)
 
-    def at_once(self, request: PriceRequest | GivenRequest) -> bool:
-        """Tell whether a question is answered sooner than a thread begins."""
-        return self._near and len(request.subjects()) <= _FEW
+    def small(self, request: PriceRequest | GivenRequest) -> bool:
+        """Tell whether a question is soon answered."""
+        return len(request.subjects()) <= _FEW
+
+    def near(self, request: PriceRequest | GivenRequest) -> bool:
+        """Tell whether its answer waits for nobody."""
+        return (self._near or isinstance(request, GivenRequest)) and not self._scorer.journal.waits
 
     def warm(self) -> None:
         """Read and value a loan that there is not, so that the first question finds all in place.

@@ -1,6 +1,7 @@
 """What bounds a service's work: the rate of a key, and the line of those who wait."""
 
 import asyncio
+import threading
 from collections import Counter
 
 import pytest
@@ -149,6 +150,54 @@ def test_what_befalls_a_whole_turn_is_borne_by_the_one_at_fault():
     line = Line(5, 60, answer)
     for _ in range(2):
         assert passing_by(line, [("price", number) for number in (1, 13, 2)]) == [1, "a row is damaged", 2]
+
+
+def test_who_come_while_turns_are_away_make_the_next_ones():
+    back, turns = threading.Event(), []
+
+    def answer(how, numbers):
+        turns.append(len(numbers))
+        back.wait(60)
+        return [number if number >= 0 else RecoupError("not that") for number in numbers]
+
+    async def asked():
+        line, first = Line(100, 60, answer), []
+        for number in range(2):
+            first.append(asyncio.create_task(line.cross("price", number)))
+            while len(turns) == number:
+                await asyncio.sleep(0.001)
+        later = [asyncio.create_task(line.cross("price", number)) for number in (*range(2, 21), -1)]
+        await asyncio.sleep(0.01)
+        assert turns == [1, 1]
+        back.set()
+        return await asyncio.gather(*first, *later, return_exceptions=True)
+
+    *found, refused = asyncio.run(asked())
+    assert found == list(range(21)) and str(refused) == "not that"
+    assert turns[:2] == [1, 1] and sorted(turns[2:]) == [4, 16]
+
+
+def test_a_turn_that_does_not_come_back_is_given_up_and_another_is_answered():
+    back = threading.Event()
+
+    def answer(how, numbers):
+        assert back.wait(60)
+        return numbers
+
+    line = Line(2, 0.01, answer)
+
+    async def asked(times):
+        return await asyncio.gather(*[line.cross("price", 200) for _ in range(times)], return_exceptions=True)
+
+    async def all_of_them():
+        late = await asked(2)
+        back.set()
+        while (found := await asked(2)) != [200, 200]:
+            await asyncio.sleep(0.001)
+        return late, found
+
+    late, found = asyncio.run(all_of_them())
+    assert [problem.details.status for problem in late] == [503, 503] and found == [200, 200]
 
 
 @pytest.mark.parametrize("variable", ["RECOUP_MAX_WAITING", "RECOUP_ANSWER_SECONDS", "RECOUP_KEY_RATE"])
