@@ -18,7 +18,6 @@ from serving.schemas import OutcomeRequest, OutcomeResponse
 async def post_outcome(request: Request) -> Response:
     """Take in what came of an attempt."""
     service = request.app.state
-    service.line.require_room()
     told = await operation.asked(request, OutcomeRequest, service.limits.body_bytes)
     try:
         taken = await service.line.wait(asyncio.to_thread, Outcomes(homes.current()).take, told)
@@ -37,7 +36,7 @@ async def post_outcome(request: Request) -> Response:
 OUTCOME = Operation(
     name="outcome", method="POST", path="/outcome", scope="dispatch",
     about="What came of an attempt: counted by the contact rules and the debtor's features from then on",
-    handler=post_outcome, asked=OutcomeRequest, answered=OutcomeResponse,
+    handler=post_outcome, asked=OutcomeRequest, answered=OutcomeResponse, queues=True,
     refused={
         404: "the loan is not in the lake",
         409: "the attempt was told otherwise before",

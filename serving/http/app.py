@@ -24,6 +24,7 @@ from serving.http.metrics import Measured, metrics
 from serving.http.operation import JSON, Operation
 from serving.http.problems import Problem
 from serving.http.rates import Rates
+from serving.http.room import Room
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def create(service: Service) -> Starlette:
     """
     callers, limit = Callers(homes.current()), limits.from_environment()
     loading: Loading[Any] = Loading(service.model, service.answers)
+    line = Line(limit.waiting, limit.answer_seconds, loading.answer)
     described = orjson.dumps(openapi.document(service.title, service.about, service.operations))
 
     async def alive(_: Request) -> Response:
@@ -88,6 +90,7 @@ def create(service: Service) -> Starlette:
         ],
         middleware=[
             Middleware(Measured),
+            Middleware(Room, line=line, operations=service.operations),
             Middleware(Gate, callers=callers, rates=Rates(limit.key_rate)),
             Middleware(Direct, operations=service.operations),
         ],
@@ -98,6 +101,5 @@ def create(service: Service) -> Starlette:
         },
         lifespan=lifespan,
     )
-    app.state.limits, app.state.loading = limit, loading
-    app.state.line = Line(limit.waiting, limit.answer_seconds, loading.answer)
+    app.state.limits, app.state.loading, app.state.line = limit, loading, line
     return app

@@ -26,19 +26,13 @@ class Line:
     """
 
     def __init__(self, most: int, seconds: float, answer: Callable[[Any, list[Any]], list[Any]]):
-        self._most, self._seconds, self._inside = most, seconds, 0
+        self.most, self._seconds, self._inside = most, seconds, 0
         self._here, self._apart = Turns(answer), TurnsApart(answer)
 
-    def require_room(self) -> None:
-        """Refuse when the line is full.
-
-        Raises
-        ------
-        Problem
-            503.
-        """
-        if self._inside >= self._most:
-            raise problems.busy(f"{self._most} requests are waiting already", 1)
+    @property
+    def full(self) -> bool:
+        """Whether nobody else is let in."""
+        return self._inside >= self.most
 
     async def pass_by(self, how: How[Asked, Answer], question: Asked) -> Answer:
         """Return an answer that waits for nothing once its turn has come, with those who came at the same time.
@@ -50,8 +44,7 @@ class Line:
         RecoupError
             Why there is no answer.
         """
-        self.require_room()
-        self._inside += 1
+        self._enter()
         try:
             return await self._here.ask(how, question)
         finally:
@@ -77,8 +70,7 @@ class Line:
         Problem
             503 when the line is full, or the answer takes too long.
         """
-        self.require_room()
-        self._inside += 1
+        self._enter()
         try:
             await asyncio.sleep(0)  # all who came at the same time take their places before one is answered
             async with asyncio.timeout(self._seconds):
@@ -87,3 +79,8 @@ class Line:
             raise problems.busy(f"there was no answer within {self._seconds:g} seconds", 5) from error
         finally:
             self._inside -= 1
+
+    def _enter(self) -> None:
+        if self.full:
+            raise problems.full(self.most)
+        self._inside += 1

@@ -52,6 +52,8 @@ class Operation:
         Of the answer.
     refused : dict of int to str
         Further statuses, and when they are answered.
+    queues : bool
+        Whether who asks takes a place in the worker's line.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     status: int = 200
     refused: dict[int, str] = field(default_factory=dict)
+    queues: bool = False
 
     def route(self) -> Route:
         """Return the route that checks the key's scope and answers."""

@@ -56,6 +56,11 @@ def busy(detail: str, seconds: int, status: int = 503) -> Problem:
     return Problem(status, detail, headers={"Retry-After": str(seconds)})
 
 
+def full(most: int) -> Problem:
+    """Return the problem of a line in which as many as may wait are waiting."""
+    return busy(f"{most} requests are waiting already", 1)
+
+
 def invalid(error: ValidationError, root: str = "#") -> Problem:
     """Return what a model refuses, field by field.
 

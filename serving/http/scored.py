@@ -48,7 +48,6 @@ def scored(
     async def handler(request: Request) -> Response:
         service = request.app.state
         line, loading = service.line, service.loading
-        line.require_room()
         question = await operation.asked(request, asked, service.limits.body_bytes)
         try:
             if not loading.small(question):
@@ -71,7 +70,7 @@ def scored(
 
     return Operation(
         name=path.strip("/"), method="POST", path=path, scope=scope, about=about, handler=handler,
-        asked=asked, answered=answered, refused=_REFUSED | (refused or {}),
+        asked=asked, answered=answered, refused=_REFUSED | (refused or {}), queues=True,
     )  # fmt: skip
 
 

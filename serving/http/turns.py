@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from anyio import to_thread
 
-_A_TURN = 16
+_A_TURN = 64
 """How many are answered together: nobody else is looked after meanwhile."""
 _APART = 2
 """Turns in threads at a time: while one waits for what is far away, the other has the interpreter."""

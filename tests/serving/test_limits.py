@@ -127,7 +127,7 @@ def passing_by(line, questions):
     return [str(found) if isinstance(found, Exception) else found for found in asyncio.run(all_of_them())]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["price", "chance"]), st.integers(-9, 9)), min_size=1, max_size=60))
+@given(st.lists(st.tuples(st.sampled_from(["price", "chance"]), st.integers(-9, 9)), min_size=1, max_size=150))
 def test_who_come_together_are_answered_in_few_turns_and_each_bears_his_own_error(questions):
     turns = []
 
@@ -135,9 +135,9 @@ def test_who_come_together_are_answered_in_few_turns_and_each_bears_his_own_erro
         turns.append((how, len(numbers)))
         return [f"{how} {number}" if number >= 0 else RecoupError(f"not {number}") for number in numbers]
 
-    found = passing_by(Line(100, 60, answer), questions)
+    found = passing_by(Line(150, 60, answer), questions)
     assert found == [f"{how} {number}" if number >= 0 else f"not {number}" for how, number in questions]
-    expected = [questions[start : start + 16] for start in range(0, len(questions), 16)]
+    expected = [questions[start : start + 64] for start in range(0, len(questions), 64)]
     assert sorted(turns) == sorted(item for turn in expected for item in Counter(how for how, _ in turn).items())
 
 
@@ -166,15 +166,15 @@ def test_who_come_while_turns_are_away_make_the_next_ones():
             first.append(asyncio.create_task(line.cross("price", number)))
             while len(turns) == number:
                 await asyncio.sleep(0.001)
-        later = [asyncio.create_task(line.cross("price", number)) for number in (*range(2, 21), -1)]
+        later = [asyncio.create_task(line.cross("price", number)) for number in (*range(2, 69), -1)]
         await asyncio.sleep(0.01)
         assert turns == [1, 1]
         back.set()
         return await asyncio.gather(*first, *later, return_exceptions=True)
 
     *found, refused = asyncio.run(asked())
-    assert found == list(range(21)) and str(refused) == "not that"
-    assert turns[:2] == [1, 1] and sorted(turns[2:]) == [4, 16]
+    assert found == list(range(69)) and str(refused) == "not that"
+    assert turns[:2] == [1, 1] and sorted(turns[2:]) == [4, 64]
 
 
 def test_a_turn_that_does_not_come_back_is_given_up_and_another_is_answered():
