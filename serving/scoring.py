@@ -179,11 +179,10 @@ class Scorer:
         ]
         ids = self.journal.append_all(records)
         effects = scored.contributions * units[:, None]
-        moved, places = np.add.reduce(effects, axis=1).tolist(), largest(effects, REASONS)
-        largest_effects = np.take_along_axis(effects, places, axis=1).tolist()
+        moved, (places, most) = np.add.reduce(effects, axis=1).tolist(), largest(effects, REASONS)
         reasons = [
             [self._reason(place, row[place], effect) for place, effect in zip(of_row, by, strict=True)]
-            for of_row, row, by in zip(places.tolist(), values, largest_effects, strict=True)
+            for of_row, row, by in zip(places.tolist(), values, most.tolist(), strict=True)
         ]
         return [
             Decision(

@@ -110,8 +110,8 @@ class RowModel:
         """Return the inputs that move each score most, shape (n, count), how much, likewise, and the scores."""
         contributions, raw = self.trees.explain(self.trees.questions.leaves(numbers, texts))
         scores = self._linked(raw)
-        places = largest(contributions, count)
-        return places, np.take_along_axis(contributions, places, axis=1) * self._slope(raw, scores)[:, None], scores
+        places, moves = largest(contributions, count)
+        return places, moves * self._slope(raw, scores)[:, None], scores
 
     def score(self, numbers: Floats, texts: Mapping[int, Sequence[str]]) -> Floats:
         """Return the scores of `explain` alone."""
@@ -195,6 +195,7 @@ class RowModel:
         return Distribution.from_card(self.card.distribution) if self.card.distribution else None
 
 
-def largest(contributions: Floats, count: int) -> NDArray[np.intp]:
-    """Return the places of each row's largest contributions in falling order, the first of equals first: (n, count)."""
-    return (-np.abs(contributions)).argsort(axis=1, kind="stable")[:, :count]
+def largest(contributions: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
+    """Return each row's largest contributions in falling order, the first of equals first: places and values."""
+    places = (-np.abs(contributions)).argsort(axis=1, kind="stable")[:, :count]
+    return places, contributions[np.arange(len(places))[:, None], places]
