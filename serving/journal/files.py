@@ -68,6 +68,8 @@ class OpenFile:
             lines.append(line)
             offset += len(line)
         try:
+            if self.broken:
+                raise OSError("what was written is lost")
             self._sink.append(self.size, lines)
         except OSError as error:
             self.broken |= isinstance(error, Lost)
