@@ -124,7 +124,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]) -> None:
-    """Serve the models in force, each on its port, until interrupted or one of them ends.
+    """Serve the models in force, each on its port, until interrupted (or told to end) or one of them ends.
 
     Raises
     ------
@@ -135,6 +135,7 @@ def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]
         check_port(port)
     tags = {name: bento.build(home, registry.load(home, name)) for name in ports}
     logs = {name: home.reports / "serving" / f"{tag.split(':')[0]}.log" for name, tag in tags.items()}
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a supervisor interrupts
     processes = {name: start(home, tags[name], port, logs[name]) for name, port in ports.items()}
     try:
         for name, process in processes.items():
@@ -150,3 +151,4 @@ def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]
             process.terminate()  # all at once: a second interrupt must not leave one behind
         for process in processes.values():
             stop(process)
+        signal.signal(signal.SIGTERM, former)

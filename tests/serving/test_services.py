@@ -1,6 +1,8 @@
 """Both Bentos, built from the registry and served over HTTP."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -287,6 +289,20 @@ def test_a_port_in_use_is_refused_by_its_number(worked, monkeypatch):
         port = taken.getsockname()[1]
         with pytest.raises(RecoupError, match=f"port {port} is in use"):
             server.serve_all(worked, {"recovery": port}, print)
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_no_service_is_left_when_the_one_who_serves_is_told_to_end(worked, told):
+    port = server.free_port()
+    serve = f"server.serve_all(home.current(), {{'recovery': {port}}}, print)"
+    code = f"from features import home; from serving import server; {serve}"
+    environment = os.environ | {"RECOUP_HOME": str(worked.root), "RECOUP_API_KEY": KEY, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        assert f":{port}" in serving.stdout.readline()
+        serving.send_signal(told)
+        assert serving.stdout.read() == "stopping\n" and serving.wait(60) == 0
+    server.check_port(port)
 
 
 def test_serving_without_any_key_is_refused(home, monkeypatch):
