@@ -87,21 +87,22 @@ class Loading(Generic[Loaded]):
         """Answer small questions together; raises as `small`."""
         lineup = self._ready()
         answers = lineup.answer(how, questions)
-        self._show(lineup, how, questions)
+        for question, answer in zip(questions, answers, strict=True):
+            if not isinstance(answer, RecoupError):
+                self._show(lineup, how, question)
         return answers
 
     async def ask(self, how: How[Asked, Answer], question: Asked) -> Answer:
         """Answer a question in a thread; raises as `small`, and `RecoupError` where there is no answer."""
         lineup = self._ready()
         answer = await to_thread.run_sync(turn.alone, partial(lineup.answer, how), question, limiter=self._limiter)
-        self._show(lineup, how, [question])
+        self._show(lineup, how, question)
         return answer
 
-    def _show(self, lineup: Lineup[Loaded], how: How[Asked, Answer], questions: Sequence[Asked]) -> None:
+    def _show(self, lineup: Lineup[Loaded], how: How[Asked, Answer], question: Asked) -> None:
         """Ask the shadow, where it is its turn."""
-        for question in questions if lineup.shadow is not None else ():
-            if (shadowed := lineup.shadowed(question)) is not None:
-                self._shadow.offer(partial(turn.alone, partial(how, lineup.shadow), shadowed))
+        if lineup.shadow is not None and (shadowed := lineup.shadowed(question)) is not None:
+            self._shadow.offer(partial(turn.alone, partial(how, lineup.shadow), shadowed))
 
     async def check(self) -> None:
         """Refuse unless a question asked now would be answered.

@@ -158,6 +158,15 @@ def test_a_challenger_answers_its_share_and_a_shadow_is_only_journalled(followin
     assert {record["model_version"] for record in by_role["shadow"].values()} == {challenger}
     unknown = httpx.post(f"{url}/price", json=BODY | {"loan_ids": [*LOANS[:9], "L404"]}, headers=headers)
     assert unknown.json()["errors"][0]["pointer"] == "#/loan_ids/9"
+    nobody = next(name for n in range(99) if SHARE <= place("recovery", name := f"L4{n}") < SHARE + SHADOW_SHARE)
+    known, before = min(shadowed), len(journalled(home))
+    for loan, status in ((nobody, 404), (known, 200)):
+        assert httpx.post(f"{url}/price", json=BODY | {"loan_ids": [loan]}, headers=headers).status_code == status
+    while len(journalled(home)) < before + 2:
+        assert time.monotonic() < end + 30
+        time.sleep(0.1)
+    told = httpx.get(f"{url}/metrics", headers=headers).text
+    assert 'recoup_shadowed_total{outcome="journalled"}' in told and 'outcome="failed"' not in told, "what is refused"
 
 
 def test_without_the_registry_the_version_in_force_answers_and_begins_anew(following, tmp_path):
