@@ -61,6 +61,8 @@ class PriceRequest(Asked):
 
     def among(self, rows: Sequence[int]) -> Self:
         """Return the request about some of its loans, by their places."""
+        if len(rows) == len(self.loan_ids):
+            return self
         return self.model_copy(update={"loan_ids": [self.loan_ids[row] for row in rows]})
 
 

@@ -91,16 +91,17 @@ class Pricing:
             When the journal cannot be written.
         """
 
-        def checked(request: GivenRequest) -> tuple[GivenRequest, Inputs]:
+        def checked(request: GivenRequest) -> tuple[GivenRequest, Inputs, np.ndarray]:
             inputs = self._checked.inputs(request.features)
-            if not np.isfinite(self._owed(inputs.numbers)).all():
+            owed = self._owed(inputs.numbers)
+            if not np.isfinite(owed).all():
                 raise Unfit({"balance": "what is owed, balance less collected_share, must be known and finite"})
-            return request, inputs
+            return request, inputs, owed
 
-        def answered(fit: list[tuple[GivenRequest, Inputs]]) -> list[PricedLoan]:
-            inputs = Inputs.stacked([own for _, own in fit])
-            told = [(request.reference, request.currency, None) for request, _ in fit]
-            return self._priced("price_given", told, inputs, self._owed(inputs.numbers))
+        def answered(fit: list[tuple[GivenRequest, Inputs, np.ndarray]]) -> list[PricedLoan]:
+            sent, inputs, owed = zip(*fit, strict=True)
+            told = [(request.reference, request.currency, None) for request in sent]
+            return self._priced("price_given", told, Inputs.stacked(inputs), np.concatenate(owed))
 
         return turn.together(checked, answered, requests)
 

@@ -142,7 +142,8 @@ def _asked(how: How[Asked, Any], version: Any, questions: Sequence[Asked],
 
 def _joined(one: Any, other: Any, own: Sequence[int] | None, others: Sequence[int]) -> Any:
     """Return one answer of what two versions say of loans at some places each; None is who was not asked."""
-    for part, counterpart in ((one, other), (other, one)):
-        if counterpart is None or isinstance(part, RecoupError):
-            return part
+    if other is None or isinstance(one, RecoupError):
+        return one
+    if one is None or isinstance(other, RecoupError):
+        return other
     return one.joined(other, own, others)
