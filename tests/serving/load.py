@@ -53,20 +53,20 @@ def under_load(url, key, body, loans, callers=CALLERS):
     """
     load, stop, turn = Load(), threading.Event(), count()
 
-    async def caller(client):
-        while not stop.is_set():
-            loan = loans[next(turn) % len(loans)]
-            try:
-                answer = await client.post("/price", json=body | {"loan_ids": [loan]})
-                entry = (time.monotonic(), loan, answer.status_code, answer.json())
-            except httpx.TransportError as error:
-                entry = (time.monotonic(), loan, 0, repr(error))
-            load.seen.append(entry)
-            await asyncio.sleep(PAUSE_S)
+    async def caller():
+        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+            while not stop.is_set():
+                loan = loans[next(turn) % len(loans)]
+                try:
+                    answer = await client.post("/price", json=body | {"loan_ids": [loan]})
+                    entry = (time.monotonic(), loan, answer.status_code, answer.json())
+                except httpx.TransportError as error:
+                    entry = (time.monotonic(), loan, 0, repr(error))
+                load.seen.append(entry)
+                await asyncio.sleep(PAUSE_S)
 
     async def all_callers():
-        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
-            await asyncio.gather(*(caller(client) for _ in range(callers)))
+        await asyncio.gather(*(caller() for _ in range(callers)))
 
     thread = threading.Thread(target=asyncio.run, args=(all_callers(),))
     thread.start()

@@ -1,11 +1,6 @@
 """Both Bentos, built from the registry and served over HTTP."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from itertools import pairwise, product
 
@@ -14,7 +9,6 @@ import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
 
-from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
 from features.store import FeatureDoor
@@ -272,43 +266,6 @@ def test_every_answered_decision_is_in_the_journal(served, own):
         for line in log.read_text().splitlines():
             json.loads(line)
     assert all(Journal(own).find(decision) for decision in given)
-
-
-def test_a_service_is_loaded_by_bentoml_without_what_only_its_workers_need():
-    """`bentoml serve` loads the service in its supervisor too, which must not wait for models."""
-    code = "import sys, serving.pricing_service, serving.dispatch_service; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"pandas", "polars", "feast", "catboost", "mlflow"} & set(loaded)
-
-
-def test_a_port_in_use_is_refused_by_its_number(worked, monkeypatch):
-    monkeypatch.setenv("RECOUP_API_KEY", KEY)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(RecoupError, match=f"port {port} is in use"):
-            server.serve_all(worked, {"recovery": port}, print)
-
-
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
-def test_no_service_is_left_when_the_one_who_serves_is_told_to_end(worked, told):
-    port = server.free_port()
-    serve = f"server.serve_all(home.current(), {{'recovery': {port}}}, print)"
-    code = f"from features import home; from serving import server; {serve}"
-    environment = os.environ | {"RECOUP_HOME": str(worked.root), "RECOUP_API_KEY": KEY, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as serving:
-        assert serving.stdout is not None
-        assert f":{port}" in serving.stdout.readline()
-        serving.send_signal(told)
-        assert serving.stdout.read() == "stopping\n" and serving.wait(60) == 0
-    server.check_port(port)
-
-
-def test_serving_without_any_key_is_refused(home, monkeypatch):
-    monkeypatch.delenv("RECOUP_API_KEY", raising=False)
-    with pytest.raises(RecoupError, match=r"RECOUP_API_KEY is not set.*recoup key create"):
-        server.start(home, "recoup_pricing:none", server.free_port(), home.reports / "x.log")
 
 
 def test_the_next_contact_is_lawful_and_explained(served, own, registered):
