@@ -114,18 +114,18 @@ class Writer:
             file.close()
 
     def _keep(self, file: OpenFile, stop: threading.Event) -> None:
-        """Bring a file to disk again and again, and end it when its day is over or it is gone."""
+        """Bring a file to disk again and again, and let go of it when its day is over or it is broken."""
         pause = min(self._given.sync_seconds or _LONGEST_PAUSE, _LONGEST_PAUSE)
-        while not stop.wait(pause) and not file.broken:
+        while not stop.wait(pause):
             try:
                 file.sync(file.size)
                 file.require_present()
-                if file.name.day != f"{datetime.now(UTC):%Y%m%d}":
-                    self.close(file)
             except OSError as error:
                 if stop.is_set():  # it was let go meanwhile
                     return
                 _log.error("the journal's file %s may not be on disk: %s", file.name, error)
+            if file.broken or file.name.day != f"{datetime.now(UTC):%Y%m%d}":
+                self.close(file)
 
 
 @cache
