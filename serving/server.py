@@ -136,8 +136,10 @@ def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]
     tags = {name: bento.build(home, registry.load(home, name)) for name in ports}
     logs = {name: home.reports / "serving" / f"{tag.split(':')[0]}.log" for name, tag in tags.items()}
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a supervisor interrupts
-    processes = {name: start(home, tags[name], port, logs[name]) for name, port in ports.items()}
+    processes: dict[str, subprocess.Popen] = {}
     try:
+        for name, port in ports.items():
+            processes[name] = start(home, tags[name], port, logs[name])
         for name, process in processes.items():
             wait_ready(process, ports[name], logs[name])
             progress(f"{tags[name]} answers on {address(ports[name])}; its log is {logs[name]}")
