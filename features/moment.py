@@ -100,7 +100,7 @@ def at_valuation(columns: Columns) -> dict[str, np.ndarray]:
     >>> float(at_valuation(column)["months_since_default"][0])
     12.0
     """
-    x = _numbers(columns, VALUATION_INPUTS, VALUATION_REQUEST)
+    x = _numbers(columns, _VALUATION_NUMBERS)
     now = x["moment"]
     return {
         "horizon_months": x["horizon_months_asked"],
@@ -122,7 +122,7 @@ def at_valuation(columns: Columns) -> dict[str, np.ndarray]:
 
 def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
     """Return the `ATTEMPT` features of attempts at a moment, by a channel."""
-    x = _numbers(columns, ATTEMPT_INPUTS, ATTEMPT_REQUEST)
+    x = _numbers(columns, _ATTEMPT_NUMBERS)
     now = np.asarray(x["moment"])
     channels = np.asarray(columns["channel_asked"], dtype=object)
     points = np.asarray(columns["point_kind_asked"], dtype=object)
@@ -150,9 +150,16 @@ def at_attempt(columns: Columns) -> dict[str, np.ndarray]:
     }
 
 
-def _numbers(columns: Columns, inputs: dict[str, list[str]], request: dict[str, str]) -> dict[str, Any]:
-    names = [name for names in inputs.values() for name in names if name != "time_zone"]
-    names += [name for name, kind in request.items() if kind == "number"]
+def _numbers_of(inputs: dict[str, list[str]], request: dict[str, str]) -> list[str]:
+    stored = [name for names in inputs.values() for name in names if name != "time_zone"]
+    return stored + [name for name, kind in request.items() if kind == "number"]
+
+
+_VALUATION_NUMBERS = _numbers_of(VALUATION_INPUTS, VALUATION_REQUEST)
+_ATTEMPT_NUMBERS = _numbers_of(ATTEMPT_INPUTS, ATTEMPT_REQUEST)
+
+
+def _numbers(columns: Columns, names: list[str]) -> dict[str, Any]:
     # a plain number is reckoned with sooner than an array that holds it, to the same bits
     return {name: x if type(x := columns[name]) is float else np.asarray(x, dtype=np.float64) for name in names}
 

@@ -4,7 +4,7 @@ What `features.online` reads by names is read here by places: the same packed ro
 moment, the same words for what is stale or unknown.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -134,11 +134,9 @@ class RowReader:
             computed = getattr(moment, view)(of_one | dict(zip(moved.names, known[0].tolist(), strict=True)))
         else:
             computed = getattr(moment, view)(given | dict(zip(moved.names, known.T, strict=True)))
-        for place, name, kind in moved.outputs:
-            if kind == "category":
-                texts[place] = [str(text) for text in np.atleast_1d(computed[name])]
-            else:
-                numbers[:, place] = computed[name]
+        numbers[:, moved.places] = np.array([computed[name] for name in moved.made]).T
+        for place, name in moved.texts_made:
+            texts[place] = [str(text) for text in np.atleast_1d(computed[name])]
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,9 @@ class _OnDemand:
     names: list[str]
     numbers: np.ndarray
     texts: list[tuple[str, str, int]]
-    outputs: list[tuple[int, str, str]]
+    made: list[str]
+    places: np.ndarray
+    texts_made: list[tuple[int, str]]
 
 
 class _Places:
@@ -200,12 +200,20 @@ class _Places:
 
     def _moved(self, view: str, outputs: list[tuple[int, str, str]]) -> _OnDemand:
         if not outputs:
-            return _OnDemand([], np.zeros(0, np.intp), [], [])
+            return _OnDemand([], np.zeros(0, np.intp), [], [], np.zeros(0, np.intp), [])
         inputs = [(part, name) for part, names in ON_DEMAND[view][2].items() for name in names]
         numbers = [(part, name) for part, name in inputs if name in self.layouts[part].number_places]
         texts = [(name, part, self.text(part, name)) for part, name in inputs if (part, name) not in numbers]
         places = np.array([self.number(part, name) for part, name in numbers], dtype=np.intp)
-        return _OnDemand([name for _, name in numbers], places, texts, outputs)
+        made = [(place, name) for place, name, kind in outputs if kind != "category"]
+        return _OnDemand(
+            names=[name for _, name in numbers],
+            numbers=places,
+            texts=texts,
+            made=[name for _, name in made],
+            places=np.array([place for place, _ in made], dtype=np.intp),
+            texts_made=[(place, name) for place, name, kind in outputs if kind == "category"],
+        )
 
     def _stale_after(self, stored: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
         for view in stored:
@@ -220,15 +228,19 @@ def _linked(sight: Reading, layout: _Places, loans: Sequence[str]) -> dict[str, 
     found = _look(sight, layout, "loan_id", loans, layout.debtor)
     debtors = [row.texts[layout.debtor.place] or NOBODY for row in found[layout.debtor.view]]
     found |= _look(sight, layout, "borrower_id", debtors)
-    kept = sight.kept.setdefault(layout, {})  # few regions and products have many loans
     for entity, places in layout.links:
-        named = zip(*([row.texts[place] for row in found[view]] for view, place in places), strict=True)
-        keys = [next((name for name in names if name not in (None, MISSING)), None) or NOBODY for names in named]
-        if further := [key for key in dict.fromkeys(keys) if (entity, key) not in kept]:
-            looked = _look(sight, layout, entity, further)
-            kept |= {(entity, key): {view: of[n] for view, of in looked.items()} for n, key in enumerate(further)}
-        found |= {view: [kept[entity, key][view] for key in keys] for view in layout.of_entity.get(entity, ())}
+        kept = sight.kept.setdefault((layout, entity), {})  # few regions and products have many loans
+        named = list(zip(*[[row.texts[place] for row in found[view]] for view, place in places], strict=True))
+        if further := [names for names in dict.fromkeys(named) if names not in kept]:
+            looked = _look(sight, layout, entity, [_first_known(names) for names in further])
+            kept |= {names: {view: of[n] for view, of in looked.items()} for n, names in enumerate(further)}
+        for view in layout.of_entity.get(entity, ()):
+            found[view] = [kept[names][view] for names in named]
     return found
+
+
+def _first_known(names: Iterable[str | None]) -> str:
+    return next((name for name in names if name not in (None, MISSING)), None) or NOBODY
 
 
 def _look(sight: Reading, layout: _Places, entity: str, keys: Sequence[str],

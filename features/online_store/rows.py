@@ -25,6 +25,7 @@ NEVER = np.iinfo(np.int64).min
 
 _NULL = np.array([0x7FF8_0000_0000_07A2], dtype=np.uint64).view(np.float64)[0]
 _PART, _NO_TEXT = b"\xff", b"\xfe"
+_SPLIT, _NO_TEXT_READ = (part.decode(errors="surrogateescape") for part in (_PART, _NO_TEXT))
 PACKING = 2
 """How rows are packed here; those of another number are written anew."""
 
@@ -58,6 +59,11 @@ class Layout:
             [("layout", "<u4"), ("check", "<u4"), ("event", "<i8"), ("created", "<i8"),
              ("numbers", "<f8", (len(self.numbers),))]
         )  # fmt: skip
+
+    @cached_property
+    def size(self) -> int:
+        """How many bytes the fixed part has."""
+        return self.head.itemsize
 
     @cached_property
     def nothing(self) -> bytes:
@@ -146,17 +152,14 @@ def unpack_one(layout: Layout, row: bytes | None) -> Row:
     RecoupError
         When it was packed by another layout, or is `Damaged`.
     """
-    whole, size = layout.nothing if row is None else row, layout.head.itemsize
-    if whole[:4] != layout.mark:
-        raise _other_layout()
-    if whole[4:8] != _check(whole):
-        raise Damaged
-    texts = whole[size:].split(_PART) if layout.categories else []
+    whole, size = _whole(layout, row), layout.size
+    # one that is not UTF-8 stands for itself, so that all the categories are read at once
+    texts = whole[size:].decode(errors="surrogateescape").split(_SPLIT) if layout.categories else []
     return Row(
         row is not None,
         int.from_bytes(whole[8:16], "little", signed=True),
         whole[24:size],
-        [None if text == _NO_TEXT else text.decode() for text in texts],
+        [None if text == _NO_TEXT_READ else text for text in texts],
     )
 
 
@@ -187,7 +190,7 @@ def pack(layout: Layout, table: pa.Table, event: str, created: str | None) -> li
     heads["created"] = _microseconds(table.column(created)) if created else NEVER
     for place, name in enumerate(layout.numbers):
         heads["numbers"][:, place] = _numbers(table.column(name).combine_chunks())
-    size = pa.binary(layout.head.itemsize)
+    size = pa.binary(layout.size)
     rows = pa.FixedSizeBinaryArray.from_buffers(size, len(heads), [None, pa.py_buffer(heads)]).cast(pa.large_binary())
     if layout.categories:
         texts = [
@@ -216,22 +219,25 @@ def unpack(layout: Layout, rows: Sequence[bytes | None]) -> Columns:
     >>> columns.found, columns.number("balance").tolist(), columns.category("product")
     ([False, True], [nan, 12.5], [None, 'card'])
     """
-    size = layout.head.itemsize
-    whole = [layout.nothing if row is None else row for row in rows]
+    size = layout.size
+    whole = [_whole(layout, row) for row in rows]
     heads = np.frombuffer(b"".join([row[:size] for row in whole]), layout.head)
-    if (heads["layout"] != layout.fingerprint).any():
-        raise _other_layout()
-    if any(row[4:8] != _check(row) for row in whole):
-        raise Damaged
     texts = list(zip(*[row[size:].split(_PART) for row in whole], strict=True)) if layout.categories else []
     found = [row is not None for row in rows]
     return Columns(layout, found, heads["event"], heads["created"], heads["numbers"], texts)
 
 
-def _other_layout() -> RecoupError:
-    return RecoupError(
-        "the online store holds rows of other feature definitions: run `recoup materialize` to write them anew"
-    )
+def _whole(layout: Layout, row: bytes | None) -> bytes:
+    """Return a row, or what stands for none, after a look at its head."""
+    if row is None:
+        return layout.nothing
+    if row[:4] != layout.mark:
+        raise RecoupError(
+            "the online store holds rows of other feature definitions: run `recoup materialize` to write them anew"
+        )
+    if row[4:8] != _check(row):
+        raise Damaged
+    return row
 
 
 def _check(row: bytes) -> bytes:
