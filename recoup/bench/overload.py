@@ -12,7 +12,8 @@ from features.errors import RecoupError
 from recoup.bench import load
 from recoup.bench.load import Load, Side
 
-_TIMES, _SECONDS = 2.0, 4.0
+_TIMES = 2.0
+_WARM_SECONDS, _SECONDS = 1.0, 4.0
 _CONNECTIONS = 600
 _TICK_S, _PATIENCE_S = 0.001, 10.0
 _SHED = (429, 503)
@@ -20,6 +21,8 @@ _SHED = (429, 503)
 
 def measure(side: Side, at_capacity: Load, connections: int) -> dict[str, float]:
     """Ask a service at twice the rate that it can answer, at an even pace that does not wait for answers.
+
+    As in `load.bear`, the first second does not count.
 
     Parameters
     ----------
@@ -65,8 +68,12 @@ def measure(side: Side, at_capacity: Load, connections: int) -> dict[str, float]
 
 @dataclass
 class _Told:
-    """What came back: seconds of each answer, refusals by status, those without ``Retry-After``, requests lost."""
+    """What came back: seconds of each answer, refusals by status, those without ``Retry-After``, requests lost.
 
+    What was due before it ``counts`` is neither among the answers nor the refusals.
+    """
+
+    counts: float = 0.0
     seconds: list[float] = field(default_factory=list)
     refused: dict[int, int] = field(default_factory=dict)
     bare: int = 0
@@ -81,7 +88,8 @@ async def _ask(side: Side, rate: float) -> _Told:
         _, caller = await loop.create_connection(lambda: _Caller(told, idle), *_place(side))
         callers.append(caller)
     begin, sent = time.perf_counter(), 0
-    while (now := time.perf_counter()) < begin + _SECONDS:
+    told.counts = begin + _WARM_SECONDS
+    while (now := time.perf_counter()) < told.counts + _SECONDS:
         for number in range(sent, int((now - begin) * rate)):
             if idle:
                 idle.popleft().ask(requests[number % len(requests)], begin + number / rate)
@@ -139,12 +147,17 @@ class _Caller(asyncio.Protocol):
         if len(body) < int(fields[b"content-length"]):
             return
         status, self._came = int(head[9:12]), b""
+        if status != 200:
+            self._told.bare += b"retry-after" not in fields
+        if self._due >= self._told.counts:
+            self._count(status)
+        self._idle.append(self)
+
+    def _count(self, status: int) -> None:
         if status == 200:
             self._told.seconds.append(time.perf_counter() - self._due)
         else:
             self._told.refused[status] = self._told.refused.get(status, 0) + 1
-            self._told.bare += b"retry-after" not in fields
-        self._idle.append(self)
 
     def close(self) -> None:
         """Hang up."""

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from features.store import FeatureDoor
+from tests import servers
 from tests.features import small_world
 
 NOW = datetime(2025, 6, 2, 3, 14, 15, 926535, tzinfo=UTC)
@@ -43,3 +44,8 @@ def asked(filled) -> pl.DataFrame:
 def tape(tmp_path) -> Path:
     """Return a canonical tape of three good loans."""
     return small_world.write_csv(tmp_path / "tape.csv", [small_world.loan(number) for number in (1, 2, 3)])
+
+
+@pytest.fixture
+def redis_url() -> str:
+    return servers.address("RECOUP_TEST_REDIS")
