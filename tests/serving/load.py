@@ -46,7 +46,7 @@ def journalled(home):
 
 
 @contextmanager
-def under_load(url, key, body, loans, callers=CALLERS):
+def under_load(url, key, body, loans):
     """Ask ``/price`` for one loan after another while the block runs; gives the `Load`.
 
     Each caller uses a connection as long as it lives, as a caller in production does.
@@ -66,7 +66,7 @@ def under_load(url, key, body, loans, callers=CALLERS):
                 await asyncio.sleep(PAUSE_S)
 
     async def all_callers():
-        await asyncio.gather(*(caller() for _ in range(callers)))
+        await asyncio.gather(*(caller() for _ in range(CALLERS)))
 
     thread = threading.Thread(target=asyncio.run, args=(all_callers(),))
     thread.start()
