@@ -108,11 +108,13 @@ class Sight:
         trips, way = self._stored.trips, (views, ahead)
         if way not in trips:
             hashes = [self._name(view) for view in (*views, *ahead.views)]
-            naming, head = views.index(ahead.view) + 1, self.plan[ahead.view].layout.size
-            counts = [len(self._stored.told), len(views), len(ahead.views)]
-            given: list[str | int] = [*counts, naming, head, ahead.place, ahead.nobody]
-            trips[way] = _Trip([f"{self._prefix}:plan", *hashes], given) if all(hashes) else None
+            trips[way] = self._trip_to(hashes, views, ahead) if all(hashes) else None
         return trips[way]
+
+    def _trip_to(self, hashes: list[str], views: tuple[str, ...], ahead: Lead) -> _Trip:
+        counts = [len(self._stored.told), len(views), len(ahead.views)]
+        naming, head = views.index(ahead.view) + 1, self.plan[ahead.view].layout.size
+        return _Trip([f"{self._prefix}:plan", *hashes], [*counts, naming, head, ahead.place, ahead.nobody])
 
     def require_standing(self) -> None:
         """Refuse a sight whose plan stands no more, unless its first rows did already."""

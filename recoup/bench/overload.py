@@ -70,7 +70,7 @@ def measure(side: Side, at_capacity: Load, connections: int) -> dict[str, float]
 class _Told:
     """What came back: seconds of each answer, refusals by status, those without ``Retry-After``, requests lost.
 
-    What was due before it ``counts`` is neither among the answers nor the refusals.
+    What was due before it ``counts`` is not among them, but for statuses that must never come.
     """
 
     counts: float = 0.0
@@ -149,7 +149,7 @@ class _Caller(asyncio.Protocol):
         status, self._came = int(head[9:12]), b""
         if status != 200:
             self._told.bare += b"retry-after" not in fields
-        if self._due >= self._told.counts:
+        if self._due >= self._told.counts or status not in (200, *_SHED):
             self._count(status)
         self._idle.append(self)
 

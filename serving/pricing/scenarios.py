@@ -121,7 +121,7 @@ def _compiled() -> Any:
             for start in range(starts[run], starts[run + 1], _BLOCK):
                 block = lucks[: min(_BLOCK, starts[run + 1] - start)]
                 pairs = (len(block) + 1) // 2
-                for scenario in range(len(keys)):  # innermost: a block's money is read from memory once
+                for scenario in range(len(keys)):  # a block's money is read from memory once for all
                     state = keys[scenario] + np.uint64(start) * step
                     for pair in range(pairs):
                         state += step
