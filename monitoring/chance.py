@@ -3,9 +3,9 @@
 Each of them, cut to as many rows as the judged chunk has, is set against all others, so that what rows share that were
 made at about the same time counts as chance too.
 
-Distances, on a scale that is straight up to the least that matters and logarithmic beyond, and changes of shares as
-they are, are studentised by their mean and spread over the other chunks, and a chunk alerts where one exceeds what
-the largest of all of them exceeds in no more than the stated share of the reference's chunks (single-step maxT:
+Distances, on a scale that is straight up to the least that matters and logarithmic beyond, and changes of shares by
+their square root, are studentised by their mean and spread over the other chunks, and a chunk alerts where one exceeds
+what the largest of all of them exceeds in no more than the stated share of the reference's chunks (single-step maxT:
 Westfall and Young 1993, "Resampling-based multiple testing"). A chunk that is one more of the same kind is as likely
 to be among the farthest as any other (conformal prediction: Vovk et al. 2005, doi:10.1007/b106715): the stated share
 of unchanged chunks alerts, whatever the number of questions and however they hang together. Columns that move by
@@ -21,8 +21,8 @@ from monitoring.gauges import Gauge
 
 FEWEST_CHUNKS = 20
 """Chunks of the reference that a verdict needs."""
-_SHARE_OF_LEAST = 0.1
-"""Least spread by chance of a distance, as a share of the least that matters; a share's is that of one row."""
+_LEAST_SPREAD = 0.1
+"""Least spread by chance of a scaled distance."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Null:
     ----------
     least : ndarray, shape (tests,)
         Distances below which a move does not matter.
-    straight : ndarray of bool, shape (tests,)
-        Which are shares: bounded, they are studentised as they are.
+    of_share : ndarray of bool, shape (tests,)
+        Which are changes of shares.
     mean, spread : ndarray, shape (tests,)
         Of each test's distance over the reference's chunks, as `_scaled`.
     largest : ndarray, shape (chunks,)
@@ -43,7 +43,7 @@ class Null:
     """
 
     least: np.ndarray
-    straight: np.ndarray
+    of_share: np.ndarray
     mean: np.ndarray
     spread: np.ndarray
     largest: np.ndarray
@@ -70,22 +70,23 @@ class Null:
             [gauge.value(known[chunk]) for chunk in chunks] for gauge, known in zip(gauges, rows, strict=True)
         ]) * to_others  # fmt: skip
         least = np.array([gauge.least for gauge in gauges])
-        straight = np.array([gauge.of_share for gauge in gauges])
-        found = _scaled(found, least[:, None], straight[:, None])
+        of_share = np.array([gauge.of_share for gauge in gauges])
+        found = _scaled(found, least[:, None], of_share[:, None])
         known = np.isfinite(found)
         count = known.sum(axis=1, keepdims=True).astype(float)
         count[count < FEWEST_CHUNKS / 2] = np.nan
         mean = np.where(known, found, 0).sum(axis=1, keepdims=True) / count
         deviation = np.where(known, found - mean, 0)
         squares = (deviation**2).sum(axis=1, keepdims=True)
-        one_row = 1 / sizes.max() / least
-        floor = np.where(straight, one_row, _SHARE_OF_LEAST)[:, None]
+        # a root of a count has a spread of about a half, whatever the count (Bartlett 1936, doi:10.2307/2983678)
+        half_of_a_row = _scaled(1 / sizes.max(), least, of_share) / 2
+        floor = np.where(of_share, half_of_a_row, _LEAST_SPREAD)[:, None]
         from_others = deviation * count / (count - 1)  # a value less the mean of the others, and their variance:
         of_others = (squares - deviation * from_others) / (count - 2)
         studentised = from_others / np.maximum(np.sqrt(np.maximum(of_others, 0)), floor)
         largest = np.nanmax(studentised, axis=0, initial=-np.inf)
         spread = np.maximum(np.sqrt(squares / (count - 1)), floor)
-        return cls(least, straight, mean[:, 0], spread[:, 0], np.sort(largest), false_alarms)
+        return cls(least, of_share, mean[:, 0], spread[:, 0], np.sort(largest), false_alarms)
 
     @property
     def critical(self) -> float:
@@ -98,14 +99,14 @@ class Null:
 
         Both are adjusted for all tests, and not a number where the reference has too little to go by.
         """
-        studentised = (_scaled(values, self.least, self.straight) - self.mean) / self.spread
-        begin = self.mean + self.critical * self.spread
-        thresholds = np.maximum(np.where(self.straight, begin, np.expm1(begin)), 1) * self.least
+        studentised = (_scaled(values, self.least, self.of_share) - self.mean) / self.spread
+        begin = np.maximum(self.mean + self.critical * self.spread, 0)
+        thresholds = np.maximum(np.where(self.of_share, begin**2, np.expm1(begin)), 1) * self.least
         beyond = len(self.largest) - np.searchsorted(self.largest, studentised)
         return thresholds, (1 + beyond) / (len(self.largest) + 1)
 
 
-def _scaled(distance: np.ndarray, least: np.ndarray, straight: np.ndarray) -> np.ndarray:
-    """Return distances in units of the least, so that a test with rare, huge values does not set the bar for all."""
+def _scaled(distance: np.ndarray | float, least: np.ndarray, of_share: np.ndarray) -> np.ndarray:
+    """Return distances so that a test with rare, huge values does not set the bar for all others."""
     units = distance / least
-    return np.where(straight, units, np.log1p(units))
+    return np.where(of_share, np.sqrt(units), np.log1p(units))

@@ -62,7 +62,7 @@ def test_unchanged_chunks_alert_as_seldom_as_stated():
 
 
 PLANTED = {
-    "one column is shifted": (pl.col("n4") + 2, {("n4", "drift")}),
+    "one column is shifted": (pl.col("n4") + 1.5, {("n4", "drift")}),
     "a unit changes": (pl.col("n7") * 100, {("n7", "drift"), ("n7", "outside")}),
     "the mix shifts": (
         pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit("none")).otherwise("shade").alias("shade"),
@@ -84,9 +84,19 @@ def test_a_planted_change_is_found_at_once_and_nothing_else_is(usual, change):
     assert all(alert.p <= FALSE_ALARMS and alert.value >= alert.threshold for alert in found.alerts)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_values_that_stay_away_are_found_among_few_rows(usual, seed):
+    """Half of thirty, and a third: chance in the distances must not hide it."""
+    few = rows(np.random.default_rng(seed), 30).with_columns(PLANTED["values stay away"][0])
+    missing = few.with_columns(pl.when(pl.int_range(pl.len()) % 3 == 0).then(None).otherwise("n3").alias("n3"))
+    assert {("n2", "missing"), ("n3", "missing")} <= {
+        (alert.column, alert.test) for alert in usual.compare(missing).alerts
+    }
+
+
 def test_what_is_certain_but_small_does_not_matter():
     reference = rows(np.random.default_rng(3), 4_000)
-    shifted = rows(np.random.default_rng(99), 100).with_columns(pl.col("n4") + 2)
+    shifted = rows(np.random.default_rng(99), 100).with_columns(pl.col("n4") + 1.5)
     (moved,) = baseline(reference).compare(shifted).alerts
     assert not baseline(reference, least=2 * moved.value).compare(shifted).alerts
 
