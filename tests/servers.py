@@ -12,9 +12,9 @@ _VARIABLES = ("RECOUP_PROFILE", "RECOUP_POSTGRES_URL", "RECOUP_ONLINE_STORE")
 
 
 def address(variable: str) -> str:
-    """Return a server's URL; a test that needs one is skipped where there is none, which is never in CI."""
+    """Return where a server or program is; a test that needs it is skipped where it is not, which is never in CI."""
     if variable not in os.environ:
-        pytest.skip(f"{variable} names no server; `.ci/servers make test` starts one")
+        pytest.skip(f"{variable} is not set; `.ci/servers make test` gets what it names")
     return os.environ[variable]
 
 

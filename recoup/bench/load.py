@@ -11,7 +11,7 @@ from typing import Any
 from features.errors import RecoupError
 
 _SCRIPT = Path(__file__).with_name("load.lua")
-_SECONDS, _WARM_SECONDS = 2, 1
+_SECONDS, _WARM_SECONDS, _PATIENCE_SECONDS = 2, 1, 10
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,37 @@ def bear(side: Side, connections: int) -> Load:
     RecoupError
         When anything but an answer with status 200 came back.
     """
-    _run(side, connections, _WARM_SECONDS)
-    found = _run(side, connections, _SECONDS)
+    wrk(side, _SCRIPT, connections, _WARM_SECONDS, _PATIENCE_SECONDS)
+    found = wrk(side, _SCRIPT, connections, _SECONDS, _PATIENCE_SECONDS)
     if found["errors"]:
         raise RecoupError(f"{side.url}: {found['errors']} of {found['requests']} requests were not answered with 200")
     rate = found["requests"] / found["microseconds"] * 1e6
     return Load(rate, found["p50"] / 1e3, found["p99"] / 1e3)
 
 
-def _run(side: Side, connections: int, seconds: int) -> dict[str, Any]:
+def wrk(side: Side, script: Path, connections: int, seconds: int, patience: int, *further: float) -> dict[str, Any]:
+    """Return what a script of wrk told at the end.
+
+    Parameters
+    ----------
+    side : Side
+    script : Path
+        Is given the file of bodies, and what is ``further``.
+    connections : int
+    seconds : int
+        How long it asks.
+    patience : int
+        Seconds after which wrk counts a request as one without an answer.
+
+    Raises
+    ------
+    RecoupError
+        When wrk fails.
+    """
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", f"{patience}s"]
     headers = [part for name, value in side.headers.items() for part in ("-H", f"{name}: {value}")]
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)]
-    done = subprocess.run([*command, *headers, side.url, str(side.bodies)], capture_output=True, text=True, check=False)
+    given = [side.url, str(side.bodies), *map(str, further)]
+    done = subprocess.run([*command, "-s", str(script), *headers, *given], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RecoupError(f"wrk ended with code {done.returncode}: {done.stderr.strip()}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -36,10 +36,12 @@ from training.registry import Registered
 
 _KEY = "a key of the serving bench's own"
 _WORKERS, _CONNECTIONS = (1, 2), (1, 16, 64)
+_LINES = (16, 64)
+"""How many may wait when the service is overloaded."""
 _AT, _ROUNDS = 16, 3
 _MLFLOW = {"mlflow": True, "mlflow_unchecked": False}
 """MLflow's sides: whether the model has a signature."""
-_BODIES = 200
+_BODIES = 2_000
 _START_SECONDS = 90
 _TOLERANCE, _COMPARED = 1e-9, 10
 _JSON = {"Content-Type": "application/json"}
@@ -61,8 +63,8 @@ def measure(progress: Progress) -> dict[str, float]:
     dict
         The ratios with one worker and 16 connections; the same for N workers and C connections after
         ``.wN.cC``; ``SIDE.wN.cC.rate`` (answers a second), ``.p50_ms`` and ``.p99_ms`` of each side;
-        ``cold_start_s`` from the start of a service to its first answer; and what `overload.measure`,
-        `one_row.measure` and `online.measure` return.
+        ``cold_start_s`` from the start of a service to its first answer; after ``overload.lineN.``, with N who may
+        wait, what `overload.measure` returns; and what `one_row.measure` and `online.measure` return.
 
     Raises
     ------
@@ -77,8 +79,11 @@ def measure(progress: Progress) -> dict[str, float]:
         progress("a book, and a model of 60 inputs and 500 trees")
         home, door = serving_model.home(root)
         package = serving_model.package(door)
-        sides = _Sides(root, home, package, serving_model.loans(door)[:_BODIES], datetime.now(UTC))
+        tag = bento.build(home, Registered("recovery", "1", "", package))
+        sides = _Sides(root, home, package, tag, serving_model.loans(door)[:_BODIES], datetime.now(UTC))
+        sides.write_bodies()
         figures = sides.measure(progress)
+        figures |= sides.overloaded(progress)
         figures |= one_row.measure(package, progress)
     return figures | online.measure(progress)
 
@@ -90,6 +95,7 @@ class _Sides:
     root: Path
     home: Home
     package: ModelPackage
+    tag: str
     loans: list[str]
     moment: datetime
 
@@ -105,8 +111,20 @@ class _Sides:
             for row in rows
         ]
 
+    def write_bodies(self) -> None:
+        """Write what each side is asked, one body a line."""
+        known = [{name: value for name, value in row.items() if name != "horizon_months"} for row in self.inputs]
+        split = [{"columns": self.package.names, "data": [list(row.values())]} for row in self.inputs]
+        asked: dict[str, list[dict[str, Any]]] = {
+            "by_id": [{"loan_ids": [loan], "moment": self.moment.isoformat()} for loan in self.loans],
+            "inline": [{"currency": "USD", "features": features} for features in known],
+            "fastapi": self.inputs,
+            "mlflow": [{"dataframe_split": frame} for frame in split],
+        }
+        for name, bodies in asked.items():
+            self._bodies(name).write_text("\n".join(json.dumps(body) for body in bodies))
+
     def measure(self, progress: Progress) -> dict[str, float]:
-        tag = bento.build(self.home, Registered("recovery", "1", "", self.package))
         signature = infer_signature(pd.DataFrame(self.inputs), np.zeros(1))
         for name, signed in _MLFLOW.items():
             mlflow.catboost.save_model(
@@ -119,7 +137,7 @@ class _Sides:
             progress(f"all sides, {workers} worker{'s' * (workers > 1)}")
             with ExitStack() as running:
                 start = time.perf_counter()
-                ours = running.enter_context(self._ours(tag, workers))
+                ours = running.enter_context(self._ours(workers, max(_CONNECTIONS)))
                 if workers == 1:
                     figures["cold_start_s"] = time.perf_counter() - start
                 sides = ours | {"fastapi": running.enter_context(self._fastapi(workers))}
@@ -135,23 +153,28 @@ class _Sides:
                             "p99_ms_c16": ours_borne.p99_ms,
                             "p99_ms_c16.over_p50": ours_borne.p99_ms / ours_borne.p50_ms,
                         }
-                        figures |= overload.measure(sides["score_by_id"], ours_borne, _AT)
+        return figures
+
+    def overloaded(self, progress: Progress) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        for line in _LINES:
+            progress(f"twice the capacity, a line of {line}")
+            with self._ours(1, line) as ours:
+                found = overload.measure(ours["score_by_id"], line)
+            figures |= {f"overload.line{line}.{name}": value for name, value in found.items()}
         return figures
 
     @contextmanager
-    def _ours(self, tag: str, workers: int) -> Iterator[dict[str, Side]]:
+    def _ours(self, workers: int, line: int) -> Iterator[dict[str, Side]]:
         log, port = self.root / "bento.log", server.free_port()
         headers = _JSON | {"Authorization": f"Bearer {_KEY}"}
-        os.environ["RECOUP_WORKERS"] = str(workers)
-        process = server.start(self.home, tag, port, log)
+        os.environ |= {"RECOUP_WORKERS": str(workers), "RECOUP_MAX_WAITING": str(line)}
+        process = server.start(self.home, self.tag, port, log)
         try:
             url = server.address(port)
-            by_id = [{"loan_ids": [loan], "moment": self.moment.isoformat()} for loan in self.loans]
-            sides = {"score_by_id": Side(f"{url}/price", headers, self._bodies("by_id", by_id))}
-            _wait(process, sides["score_by_id"], log)
-            known = [{name: value for name, value in row.items() if name != "horizon_months"} for row in self.inputs]
-            given = [{"currency": "USD", "features": features} for features in known]
-            yield sides | {"score_inline": Side(f"{url}/price_given", headers, self._bodies("inline", given))}
+            by_id = Side(f"{url}/price", headers, self._bodies("by_id"))
+            _wait(process, by_id, log)
+            yield {"score_by_id": by_id, "score_inline": Side(f"{url}/price_given", headers, self._bodies("inline"))}
         finally:
             server.stop(process)
 
@@ -160,7 +183,7 @@ class _Sides:
         port = server.free_port()
         command = ["uvicorn", "recoup.bench.peers.plain:app", "--port", str(port), "--workers", str(workers),
                    "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]  # fmt: skip
-        side = Side(f"http://127.0.0.1:{port}/score", _JSON, self._bodies("fastapi", self.inputs))
+        side = Side(f"http://127.0.0.1:{port}/score", _JSON, self._bodies("fastapi"))
         with self._peer(command, side):
             yield side
 
@@ -169,9 +192,7 @@ class _Sides:
         port = server.free_port()
         command = ["mlflow", "models", "serve", "--model-uri", str(self.root / name),
                    "--env-manager", "local", "--port", str(port), "--workers", str(workers)]  # fmt: skip
-        split = [{"columns": self.package.names, "data": [list(row.values())]} for row in self.inputs]
-        bodies = self._bodies("mlflow", [{"dataframe_split": frame} for frame in split])
-        side = Side(f"http://127.0.0.1:{port}/invocations", _JSON, bodies)
+        side = Side(f"http://127.0.0.1:{port}/invocations", _JSON, self._bodies("mlflow"))
         with self._peer(command, side):
             yield side
 
@@ -192,10 +213,8 @@ class _Sides:
             os.killpg(process.pid, signal.SIGTERM)  # MLflow leaves its server behind
             process.wait()
 
-    def _bodies(self, name: str, bodies: list[dict[str, Any]]) -> Path:
-        path = self.root / f"{name}.jsonl"
-        path.write_text("\n".join(json.dumps(body) for body in bodies))
-        return path
+    def _bodies(self, name: str) -> Path:
+        return self.root / f"{name}.jsonl"
 
     def _require_agreement(self, sides: Mapping[str, Side]) -> None:
         """Refuse sides that do not give some loans the same score."""

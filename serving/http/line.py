@@ -27,7 +27,8 @@ class Line:
 
     def __init__(self, most: int, seconds: float, answer: Callable[[Any, list[Any]], list[Any]]):
         self.most, self._seconds, self._inside = most, seconds, 0
-        self._here, self._apart = Turns(answer), TurnsApart(answer)
+        a_turn = -(-most // 2)  # one that is half the line makes a newcomer wait for half a line more, at most
+        self._here, self._apart = Turns(answer, a_turn), TurnsApart(answer, a_turn)
 
     @property
     def full(self) -> bool:

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 from anyio import to_thread
 
-_A_TURN = 64
-"""How many are answered together: nobody else is looked after meanwhile."""
 _APART = 2
 """Turns in threads at a time: while one waits for what is far away, the other has the interpreter."""
 
@@ -27,29 +25,42 @@ class Turns:
     ----------
     answer : callable
         Answers some questions together: of how they are answered, and the questions.
+    most : int
+        How many are answered together: nobody else is looked after meanwhile.
     """
 
-    def __init__(self, answer: Callable[[Any, list[Any]], list[Any]]):
-        self._answer = answer
+    def __init__(self, answer: Callable[[Any, list[Any]], list[Any]], most: int):
+        self._answer, self._most = answer, most
         self._next: list[_Waiting] = []
 
     def ask(self, how: Any, question: Any) -> asyncio.Future[Any]:
         """Return where the answer will be told, or the exception why there is none."""
         loop = asyncio.get_running_loop()
         if not self._next:
-            loop.call_soon(self._begin, loop)
+            loop.call_soon(self._gather, loop, 1)
         self._next.append(_Waiting(loop.create_future(), how, question))
         return self._next[-1].told
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, rounds: int) -> None:
+        """Begin once the loop has gone round as often as the turn has questions.
+
+        In each round it lets in one new caller (uvloop accepts no more), so that when many come at once, being let in
+        takes no longer than being answered.
+        """
+        if rounds < min(len(self._next), self._most):
+            loop.call_soon(self._gather, loop, rounds + 1)
+        else:
+            self._begin(loop)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer those who are first."""
         turn = self._taken()
         if self._next:
-            loop.call_soon(self._begin, loop)
+            loop.call_soon(self._gather, loop, 1)
         _tell(turn, self._answered(turn))
 
     def _taken(self) -> list[_Waiting]:
-        turn, self._next = self._next[:_A_TURN], self._next[_A_TURN:]
+        turn, self._next = self._next[: self._most], self._next[self._most :]
         return turn
 
     def _answered(self, turn: list[_Waiting]) -> list[Any]:
@@ -77,8 +88,8 @@ class Turns:
 class TurnsApart(Turns):
     """Turns that wait for a server or a disk: each is answered in a thread, with all who came while it was busy."""
 
-    def __init__(self, answer: Callable[[Any, list[Any]], list[Any]]):
-        super().__init__(answer)
+    def __init__(self, answer: Callable[[Any, list[Any]], list[Any]], most: int):
+        super().__init__(answer, most)
         self._under_way: set[asyncio.Task[None]] = set()
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:

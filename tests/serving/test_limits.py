@@ -1,10 +1,14 @@
 """What bounds a service's work: the rate of a key, and the line of those who wait."""
 
 import asyncio
+import contextlib
+import socket
 import threading
+import time
 from collections import Counter
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,7 +132,7 @@ def passing_by(line, questions):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["price", "chance"]), st.integers(-9, 9)), min_size=1, max_size=150))
-def test_who_come_together_are_answered_in_few_turns_and_each_bears_his_own_error(questions):
+def test_who_come_together_are_answered_by_half_lines_and_each_bears_his_own_error(questions):
     turns = []
 
     def answer(how, numbers):
@@ -137,8 +141,44 @@ def test_who_come_together_are_answered_in_few_turns_and_each_bears_his_own_erro
 
     found = passing_by(Line(150, 60, answer), questions)
     assert found == [f"{how} {number}" if number >= 0 else f"not {number}" for how, number in questions]
-    expected = [questions[start : start + 64] for start in range(0, len(questions), 64)]
+    expected = [questions[start : start + 75] for start in range(0, len(questions), 75)]
     assert sorted(turns) == sorted(item for turn in expected for item in Counter(how for how, _ in turn).items())
+
+
+def test_newcomers_are_let_in_while_others_are_answered():
+    """Were only one let in a turn, as the loop would, fifty newcomers would wait for fifty turns."""
+    turns = []
+
+    def answer(how, numbers):
+        turns.append(len(numbers))
+        time.sleep(0.001)
+        return numbers
+
+    async def regulars(line, came):
+        while len(came) < 50:
+            await line.pass_by("price", 200)
+
+    async def all_of_them():
+        line, came = Line(32, 60, answer), []
+        server = await asyncio.get_running_loop().create_server(lambda: Newcomer(came), "127.0.0.1", 0, backlog=64)
+        with contextlib.ExitStack() as callers:
+            address = server.sockets[0].getsockname()
+            for _ in range(50):
+                callers.enter_context(socket.create_connection(address))
+            turns.clear()
+            await asyncio.gather(*[regulars(line, came) for _ in range(16)])
+        server.close()
+
+    uvloop.run(all_of_them())
+    assert len(turns) <= 10 and sum(turns) == 16 * len(turns)
+
+
+class Newcomer(asyncio.Protocol):
+    def __init__(self, came):
+        self.came = came
+
+    def connection_made(self, transport):
+        self.came.append(transport)
 
 
 def test_what_befalls_a_whole_turn_is_borne_by_the_one_at_fault():
@@ -174,7 +214,7 @@ def test_who_come_while_turns_are_away_make_the_next_ones():
 
     *found, refused = asyncio.run(asked())
     assert found == list(range(69)) and str(refused) == "not that"
-    assert turns[:2] == [1, 1] and sorted(turns[2:]) == [4, 64]
+    assert turns[:2] == [1, 1] and sorted(turns[2:]) == [18, 50]
 
 
 def test_a_turn_that_does_not_come_back_is_given_up_and_another_is_answered():
