@@ -29,6 +29,7 @@ SERVICES = {
     "recovery": ("recoup_pricing", "serving.pricing_service:PricingService"),
     "contact": ("recoup_dispatch", "serving.dispatch_service:DispatchService"),
 }
+_ROOT = Path(__file__).parents[1]
 _CODE = ("features", "training", "serving")
 _MODEL = "model"
 
@@ -102,7 +103,7 @@ def contents(read: Callable[[Path], tuple[Read, str]]) -> tuple[Home, Read, str]
     RecoupError
         When the code does not run inside a Bento.
     """
-    folder = Path(__file__).parents[1] / _MODEL
+    folder = _ROOT / _MODEL
     if not folder.is_dir():
         raise RecoupError("no model beside the code: build a Bento with `recoup build` and serve that")
     return homes.current(), *read(folder)
@@ -118,21 +119,28 @@ def _label(folder: Path) -> str:
     return json.loads((folder / "label.json").read_text())
 
 
+def _code() -> list[Path]:
+    """Return all files that go into a Bento beside the model, under their names there.
+
+    Not what Python and numba keep beside the code: it comes and goes as the code runs.
+    """
+    found = [path for name in _CODE for path in (_ROOT / name).rglob("*") if path.is_file()]
+    kept = [path for path in found if "__pycache__" not in path.parts]
+    return [path.relative_to(_ROOT) for path in sorted([*kept, _ROOT / "requirements.lock"])]
+
+
 def _code_digest() -> str:
-    """Return a short hash of all that goes into a Bento beside the model."""
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    found = [path for name in _CODE for path in (root / name).rglob("*.*") if path.suffix != ".pyc"]
-    for path in sorted([*found, root / "requirements.lock"]):
-        digest.update(f"{path.relative_to(root)}\0".encode())
-        digest.update(path.read_bytes())
+    digest = hashlib.sha256()
+    for path in _code():
+        digest.update(f"{path}\0".encode())
+        digest.update((_ROOT / path).read_bytes())
     return digest.hexdigest()[:8]
 
 
 def _stage(context: Path, registered: "Registered") -> None:
-    root = Path(__file__).parents[1]
-    for name in _CODE:
-        shutil.copytree(root / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(root / "requirements.lock", context)
+    for path in _code():
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_ROOT / path, context / path)
     put_model(context / _MODEL, registered.package, registered.label)
 
 

@@ -3,6 +3,8 @@
 import json
 from datetime import datetime, timedelta
 from itertools import pairwise, product
+from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import polars as pl
@@ -252,9 +254,18 @@ def test_a_bento_is_built_once_per_model_version(own, registered):
     assert label == registered.label
 
 
-def test_every_home_of_a_process_keeps_its_own_bentos(own, registered, tmp_path):
+@pytest.fixture
+def compile_more():
+    """Have a file of the kind that numba keeps beside the code when it compiles a function."""
+    kept = Path(bento.__file__).parent / "__pycache__" / f"function.{uuid4().hex}.nbi"
+    yield lambda: kept.write_bytes(b"compiled")
+    kept.unlink(missing_ok=True)
+
+
+def test_every_home_of_a_process_keeps_its_own_bentos(own, registered, compile_more, tmp_path):
     tag = bento.build(own, registered)
     other = Home(tmp_path / "other")
+    compile_more()
     assert bento.build(other, registered) == tag
     assert bento.path(other, tag).is_relative_to(other.root) and bento.path(own, tag).is_relative_to(own.root)
 
