@@ -1,11 +1,11 @@
 """`recoup monitor`: from the lake and the models in force to alerts and reports."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from features.errors import RecoupError
 from features.home import Home
+from features.progress import Progress
 from features.store import FeatureDoor
 from monitoring import money, performance, report, webhook, windows
 from monitoring.alerts import ROWS, views
@@ -25,7 +25,7 @@ _SILENT = 0.75
 
 
 def monitor(home: Home, out: Path, *, since: datetime | None = None, until: datetime | None = None,
-            progress: Callable[[str], object] = print) -> Outcome:  # fmt: skip
+            progress: Progress = print) -> Outcome:  # fmt: skip
     """Judge each chunk of time since the models in force were trained: inputs, scores, data quality, rows.
 
     Parameters

@@ -3,17 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from features.errors import RecoupError
 from features.home import Home
+from features.progress import Progress
 from monitoring.workspace import folder
 from serving.server import check_port, stop
 
 
 @contextmanager
-def shown(home: Home, port: int, progress: Callable[[str], object]) -> Iterator[None]:
+def shown(home: Home, port: int, progress: Progress) -> Iterator[None]:
     """Show the workspace on a port for the length of a block, to this machine alone: the UI knows no keys.
 
     Raises

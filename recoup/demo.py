@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 
 from features.home import Home
+from features.progress import Progress
 from recoup.demo_home import UNTIL, prepare
 from recoup.tables import metrics_table, portfolio_table
-from training.job import Progress
 
 
 def run(home: Home, loans: int, seed: int, progress: Progress) -> str:

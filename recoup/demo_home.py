@@ -12,7 +12,7 @@ from features.errors import RecoupError
 from features.files import replace
 from features.home import Home
 from features.lake import Lake
-from training.job import Progress
+from features.progress import Progress
 
 UNTIL = date(2025, 12, 31)
 """Last day of the simulated world; the models are trained half a year earlier."""

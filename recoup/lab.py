@@ -10,9 +10,9 @@ from typing import NoReturn
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
+from features.progress import Progress
 from recoup.demo_home import prepare, standing
 from recoup.notebook import FOLDER
-from training.job import Progress
 
 
 def open_lab(home: Home, loans: int, seed: int, options: Sequence[str], progress: Progress) -> NoReturn:

@@ -13,8 +13,8 @@ import polars as pl
 from IPython.display import DisplayHandle
 
 from features import home as homes
+from features.progress import Progress
 from recoup.demo_home import DemoHome, prepare, standing
-from training.job import Progress
 
 with warnings.catch_warnings():
     # in a kernel without widgets tqdm complains of that to whoever imports it first, which MLflow does

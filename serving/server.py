@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import httpx
 
 from features.errors import RecoupError
 from features.home import Home
+from features.progress import Progress
 from serving import bento
 from serving.access import identity, tls
 from training import registry
@@ -123,7 +124,7 @@ def stop(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def serve_all(home: Home, ports: dict[str, int], progress: Callable[[str], None]) -> None:
+def serve_all(home: Home, ports: dict[str, int], progress: Progress) -> None:
     """Serve the models in force, each on its port, until interrupted (or told to end) or one of them ends.
 
     Raises

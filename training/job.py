@@ -1,6 +1,5 @@
 """One training job: rows, features in time, split, search, evidence, package, registry."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ import polars as pl
 
 from features.errors import RecoupError
 from features.home import Home
+from features.progress import Progress
 from features.store import FeatureDoor
 from training import common_factor, coverage, evidence, population, split, spread
 from training.leaf_shap import LeafShap
@@ -19,7 +19,6 @@ from training.package import Card, ModelPackage
 from training.revision import code_revision
 from training.task import Task
 
-Progress = Callable[[str], None]
 _REFERENCE_ROWS = 20_000
 _VERIFIED_ROWS = 200
 

@@ -1,17 +1,20 @@
 """Plots that go with a trained model."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 from matplotlib.figure import Figure
 
 from training import curve_plot
-from training.job import Trained
+
+if TYPE_CHECKING:
+    from training.job import Trained
 
 _SHOWN_ROWS = 2_000
 
 
-def save(trained: Trained, folder: Path) -> list[Path]:
+def save(trained: "Trained", folder: Path) -> list[Path]:
     """Write the plots: calibration, SHAP summary, what the model was measured against, and the average curve.
 
     Returns
@@ -30,7 +33,7 @@ def save(trained: Trained, folder: Path) -> list[Path]:
     return plots
 
 
-def calibration(trained: Trained, path: Path) -> Path:
+def calibration(trained: "Trained", path: Path) -> Path:
     """Plot mean score against mean outcome by tenth of the score, on the out-of-time test."""
     figure = Figure(figsize=(6, 5))
     axes = figure.subplots()
@@ -50,7 +53,7 @@ def calibration(trained: Trained, path: Path) -> Path:
     return _written(figure, path)
 
 
-def shap_summary(trained: Trained, path: Path) -> Path:
+def shap_summary(trained: "Trained", path: Path) -> Path:
     """Plot the contributions of the inputs that matter most, one dot a row."""
     import matplotlib.pyplot as plt
     import shap
@@ -76,7 +79,7 @@ def shap_summary(trained: Trained, path: Path) -> Path:
     return _written(figure, path)
 
 
-def comparison(trained: Trained, path: Path) -> Path:
+def comparison(trained: "Trained", path: Path) -> Path:
     """Plot every metric of the model and of all it was measured against, on the same out-of-time rows."""
     sides = list(trained.metrics)[::-1]
     names = list(trained.metrics[sides[0]])

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.environment import database_url
 from features.errors import RecoupError
 from features.home import Home
 from training import approval
 from training.aliases import PACKAGE, SCHEMA
-from training.job import Trained
 from training.package import ModelPackage
+
+if TYPE_CHECKING:
+    from training.job import Trained
 
 CHAMPION = "champion"
 FINGERPRINT = "fingerprint"
@@ -60,7 +62,7 @@ def started(home: Home, name: str) -> Iterator[str]:
         yield run.info.run_id
 
 
-def register(home: Home, trained: Trained, plots: list[Path], scratch: Path) -> Registered:
+def register(home: Home, trained: "Trained", plots: list[Path], scratch: Path) -> Registered:
     """Log a job's evidence to the open run and register the model; put it in force if none is yet.
 
     Parameters
@@ -251,13 +253,13 @@ def _tracking(home: Home) -> str:
     return engine_url(url, SCHEMA)
 
 
-def _parameters(trained: Trained) -> dict[str, Any]:
+def _parameters(trained: "Trained") -> dict[str, Any]:
     card = trained.package.card
     origin = {name: getattr(card, name) for name in ("source", "as_of", "seed", "rows", "service", "lake", "code")}
     return origin | card.parameters | {"optuna_trials": trained.search["trials"]}
 
 
-def _metrics(trained: Trained) -> dict[str, float]:
+def _metrics(trained: "Trained") -> dict[str, float]:
     named = {f"{side}.{metric}": value for side, values in trained.metrics.items() for metric, value in values.items()}
     named |= {f"coverage.{slice_}": share for slice_, share in trained.package.card.coverage.items()}
     named |= {f"utility.{design}": utility for design, utility in trained.search["designs"].items()}

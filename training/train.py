@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from features.home import Home
+from features.progress import Progress
 from training import contact, job, plots, recovery, registry
 from training.task import Task
 
@@ -12,7 +13,7 @@ TASKS = {task.name: task for task in (recovery.TASK, contact.TASK)}
 
 
 def train(model: str | Task, home: Home, *, source: str | None = None, as_of: datetime | None = None,
-          trials: int = 12, seed: int = 7, challengers: bool = False, progress: job.Progress = print,
+          trials: int = 12, seed: int = 7, challengers: bool = False, progress: Progress = print,
           ) -> tuple[job.Trained, registry.Registered]:  # fmt: skip
     """Tune, fit, evaluate, explain, track and register a model.
 

@@ -1,6 +1,5 @@
 """Optuna's choice among designs and parameters, judged on data that follows what was fitted."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from features.environment import database_url
+from features.progress import Progress
 from training.designs import DESIGNS
 from training.learner import Learner
 from training.split import Origin
 from training.task import Task
 
-Progress = Callable[[str], None]
 _SCHEMA = "optuna"
 _WHOLE = {"iterations", "depth"}
 _LOGARITHMIC = {"learning_rate", "l2_leaf_reg"}

@@ -1,6 +1,5 @@
 """Draws a whole world, part by part, and has it written."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from features.progress import Progress
 from features.world import (
     attempts_feed,
     auctions,
@@ -35,7 +35,6 @@ from features.world.streams import Part, Side, Streams
 from features.world.traits import Traits
 
 UNTIL = date(2025, 12, 31)
-Progress = Callable[[str], object]
 
 
 def simulate(

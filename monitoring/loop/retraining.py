@@ -12,6 +12,7 @@ import numpy as np
 
 from features.home import Home
 from features.lake import Lake
+from features.progress import Progress
 from monitoring.loop import pace
 from monitoring.loop.trial import ON_TRIAL, REFUSED, TRAINING, Trial, Trials
 from monitoring.validation import validate
@@ -29,7 +30,7 @@ _GREEN = ("green", "not applicable")
 
 
 def retrain(home: Home, name: str, because: str, *, as_of: datetime, alerts: list[str] | None = None,
-            trials: int = 0, seed: int = 7, progress: job.Progress = print) -> Trial:  # fmt: skip
+            trials: int = 0, seed: int = 7, progress: Progress = print) -> Trial:  # fmt: skip
     """Train a challenger, validate it and put it on trial; the same request again changes nothing.
 
     Parameters
@@ -89,7 +90,7 @@ def retrain(home: Home, name: str, because: str, *, as_of: datetime, alerts: lis
 
 
 def registered(home: Home, task: Task, *, source: str | None, as_of: datetime, trials: int, seed: int,
-               progress: job.Progress) -> Registered:  # fmt: skip
+               progress: Progress) -> Registered:  # fmt: skip
     """Train and register a version, with its level brought to recent cash where that is off by more than chance.
 
     Parameters

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from features.home import Home
 from features.lake import Lake
+from features.progress import Progress
 from monitoring.alerts import Alert
 from monitoring.job import monitor
 from monitoring.loop.gate import decide
@@ -15,7 +16,6 @@ from monitoring.outcome import Outcome
 from monitoring.windows import latest
 from training import registry
 from training.approval import Approver
-from training.job import Progress
 
 SCHEDULE = "the quarterly schedule"
 EVERY = 3

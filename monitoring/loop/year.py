@@ -16,6 +16,7 @@ import polars as pl
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
+from features.progress import Progress
 from features.store import FeatureDoor
 from features.world import load_truth, simulate
 from monitoring.loop.loss import Bids, bids
@@ -23,7 +24,6 @@ from monitoring.loop.retraining import registered
 from monitoring.loop.turn import Turned, turn
 from training import recovery, registry
 from training.approval import Approver
-from training.job import Progress
 from training.task import Task
 
 MONTHS = 12

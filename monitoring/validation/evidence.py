@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from features.home import Home
+from features.progress import Progress
 from features.store import FeatureDoor
 from monitoring.validation import people, truths
 from training import evidence, job, split
@@ -144,7 +145,7 @@ def gather(
     home: Home,
     version: Registered,
     truth: Path | None,
-    progress: job.Progress,
+    progress: Progress,
     *,
     most_rows: int | None = None,
     challengers: bool = True,

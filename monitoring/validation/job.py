@@ -12,6 +12,7 @@ import numpy as np
 
 from features.files import replace
 from features.home import Home
+from features.progress import Progress
 from monitoring.validation.account import account
 from monitoring.validation.checks import CHECKS, about
 from monitoring.validation.evidence import Evidence, gather
@@ -19,7 +20,6 @@ from monitoring.validation.expectations import met
 from monitoring.validation.page import render
 from monitoring.validation.result import Result, Verdict, worst
 from training import approval, registry
-from training.job import Progress
 from training.registry import CHAMPION
 
 

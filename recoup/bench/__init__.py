@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import RecoupError
-from training.job import Progress
+from features.progress import Progress
 
 BENCHES = ("road", "pricing", "online", "serving", "dispatch", "monitor")
 

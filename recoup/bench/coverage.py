@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from features.progress import Progress
 from features.world import load_truth, simulate
 from recoup.bench import book
 from serving.pricing import portfolio, valuation
@@ -23,7 +24,7 @@ _FEEDS = ("loans", "borrowers", "payments", "litigation", "market")
 """What is known of a loan at its cut-off; nobody was contacted yet."""
 
 
-def held(folder: Path, progress: job.Progress, *, models: int, worlds: int, loans: int, seed: int) -> pl.DataFrame:
+def held(folder: Path, progress: Progress, *, models: int, worlds: int, loans: int, seed: int) -> pl.DataFrame:
     """Value portfolios and compare them with what came in.
 
     Parameters

@@ -13,6 +13,7 @@ import polars as pl
 
 from features.feeds.columns import INSTANT
 from features.feeds.contacts import CHANNELS
+from features.progress import Progress
 from features.store import FeatureDoor
 from features.world import Truth, load_truth, simulate, worth
 from recoup.bench import book, knowable, law, memory, seeds
@@ -21,7 +22,6 @@ from serving.dispatch import candidates, offering, planning, policies
 from serving.dispatch.capacities import Capacities
 from training import contact, job
 from training.attempt_value import AttemptValue
-from training.job import Progress
 from training.registry import Registered
 
 _CASES = 100_000

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from features.progress import Progress
 from monitoring.loop import year
 from monitoring.thresholds import Thresholds
 from recoup.bench import monitor_worlds as worlds
 from recoup.bench import seeds
-from training.job import Progress
 
 _SEED = 400
 """No threshold was set on the worlds after it."""

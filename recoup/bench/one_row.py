@@ -8,9 +8,9 @@ import shap
 from catboost import Pool
 
 from features.errors import RecoupError
+from features.progress import Progress
 from recoup.bench.pairs import ratio
 from serving.scoring import REASONS
-from training.job import Progress
 from training.package import ModelPackage
 
 _ROWS, _TIMES = 100, 10

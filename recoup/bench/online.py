@@ -23,11 +23,11 @@ from features.home import Home
 from features.mart_tables import ParquetMarts
 from features.marts import MARTS
 from features.online_rows import InputRows, RowReader
+from features.progress import Progress
 from features.store import FeatureDoor
 from features.world import simulate
 from recoup.bench import book, memory
 from recoup.bench.pairs import ratio
-from training.job import Progress
 
 if TYPE_CHECKING:
     from feast import FeatureStore

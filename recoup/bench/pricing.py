@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from features.progress import Progress
 from recoup.bench import coverage, memory, tape_rows
 from recoup.bench.pairs import ratio
 from serving.pricing import scenarios
 from serving.pricing.scenarios import Exposures
-from training.job import Progress
 
 _LOANS = 100_000
 _TIMED = 2_000

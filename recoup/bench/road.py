@@ -12,11 +12,11 @@ from catboost import CatBoost
 from features.home import Home
 from features.lake import Lake
 from features.marts import MARTS
+from features.progress import Progress
 from features.store import FeatureDoor
 from features.world import simulate, simulate_tape
 from recoup.bench import book
 from recoup.bench.pairs import ratio
-from training.job import Progress
 from training.leaf_shap import LeafShap
 from training.package import Card, ModelPackage, to_pool
 

@@ -24,11 +24,11 @@ from mlflow.models import infer_signature
 from features.errors import RecoupError
 from features.home import Home
 from features.online_rows import RowReader
+from features.progress import Progress
 from recoup.bench import load, one_row, online, overload, serving_model
 from recoup.bench.load import Load, Side
 from serving import bento, server
 from serving.scoring import Inputs
-from training.job import Progress
 from training.link import linked
 from training.outlook import ULTIMATE
 from training.package import ModelPackage

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
+from features.progress import Progress
 from features.world import simulate
 from recoup.bench import book
 from recoup.bench.pairs import ratio
 from serving.pricing import offer, valuation
 from serving.pricing.prices import prices
-from training.job import Progress
 from training.train import train
 
 _BOOK_LOANS = 4_000

@@ -8,6 +8,7 @@ from typing import Any
 from features.files import replace
 from features.home import Home
 from features.lake import Lake
+from features.progress import Progress
 from features.store import FeatureDoor
 from serving.diligence import comparison, concentration, drivers, fields, lineage, links, missing, overview, strata
 from serving.diligence.findings import findings
@@ -16,7 +17,6 @@ from serving.diligence.subject import Subject, by_currency
 from serving.pricing import offer as offers
 from serving.pricing import tape
 from serving.pricing.valuation import Assumptions
-from training.job import Progress
 
 UNITS = {
     "claim, balance, price, npv, worth, expected_recovery, effect, level, uncertainty": "money, in the part's currency",

@@ -1,6 +1,5 @@
 """The day's plan made: cases, what may lawfully be done about each and what it is worth, and the assignment."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from features.errors import RecoupError
+from features.progress import Progress
 from features.store import FeatureDoor
 from serving.dispatch import candidates, contact_rules, offering, placements, planning, policies, reporting
 from serving.dispatch.attempts import Attempts
@@ -16,7 +16,6 @@ from serving.dispatch.planning import AGENCY, Planned
 from training.attempt_value import AttemptValue
 from training.registry import Registered
 
-Progress = Callable[[str], object]
 _FILING = ["loan_id", "borrower_id", "owed", "limitation_at", "days_left", "flagged", "enforced", "court_cost",
            "net_value", "decision"]  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from features import home as homes
+from features.progress import Progress
 from serving import schemas
 from serving.dispatch.capacities import Capacities
 from serving.tasks import worker
@@ -56,7 +57,7 @@ class AskedPlan(Asked):
     plan: PlanRequest
 
 
-def _make(folder: Path, tell: worker.Tell) -> str:
+def _make(folder: Path, tell: Progress) -> str:
     """Make a task's plan by the model in force, journal it, and give the decision id."""
     import polars as pl
 

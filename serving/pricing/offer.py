@@ -9,10 +9,10 @@ from features import intake, mapping
 from features.errors import RecoupError
 from features.feeds.columns import INSTANT
 from features.home import Home
+from features.progress import Progress
 from features.store import FeatureDoor
 from serving.pricing import secured
 from training import registry
-from training.job import Progress
 from training.outlook import ULTIMATE
 from training.registry import Registered
 

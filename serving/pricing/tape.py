@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 
 from features.home import Home
+from features.progress import Progress
 from serving.pricing import clearing, plots, portfolio, secured, stress, valuation
 from serving.pricing.clearing import Sale
 from serving.pricing.offer import Offer, read
 from serving.pricing.prices import Prices, prices
 from serving.pricing.stress import Stress
 from serving.pricing.valuation import Assumptions
-from training.job import Progress
 
 
 @dataclass(frozen=True)

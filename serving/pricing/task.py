@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from features import home as homes
 from features.files import sha256
 from features.home import Home
+from features.progress import Progress
 from serving.tasks import worker
 from serving.tasks.tasks import OUT, Asked
 
 if TYPE_CHECKING:
     from serving.pricing.tape import PricedTape
-    from training.job import Progress
     from training.registry import Registered
 
 STEPS = 3
@@ -29,7 +29,7 @@ class AskedTape(Asked):
     file: str
 
 
-def priced(home: Home, folder: Path, champion: "Registered", out: Path, tell: "Progress") -> "PricedTape":
+def priced(home: Home, folder: Path, champion: "Registered", out: Path, tell: Progress) -> "PricedTape":
     """Price the tape of a task's folder as it was asked."""
     from serving.pricing import offer as offers
     from serving.pricing import tape, valuation
@@ -43,7 +43,7 @@ def priced(home: Home, folder: Path, champion: "Registered", out: Path, tell: "P
     return tape.value(offer, out, given)
 
 
-def _price(folder: Path, tell: worker.Tell) -> str:
+def _price(folder: Path, tell: Progress) -> str:
     """Price a task's tape by the model in force, journal it, and give the decision id."""
     from features.lake import Lake
     from serving.journal import Journal

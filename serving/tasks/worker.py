@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from features.errors import RecoupError
 from features.files import locked, replace
 from features.home import Home
+from features.progress import Progress
 
 if TYPE_CHECKING:
     from training.registry import Registered
 
-Tell = Callable[[str], None]
 _KINDNESS = 10
 
 
-def main(work: Callable[[Path, Tell], str], steps: int) -> None:
+def main(work: Callable[[Path, Progress], str], steps: int) -> None:
     """Do the task whose folder is this process' argument.
 
     Writes ``steps.json`` on the way and ``outcome.json`` at the end.
