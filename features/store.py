@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -217,8 +218,9 @@ class FeatureDoor:
 
     @cached_property
     def _feast(self) -> "FeastStore":
-        with warnings.catch_warnings():
-            # Feast sets warning filters of the whole process while it is imported: they are put back
+        # while Feast is imported it sets warning filters of the whole process, which are put back, and has typeguard
+        # write checks into Feast's own code, which takes twice as long as all the rest; our calls are checked by mypy
+        with warnings.catch_warnings(), mock.patch("typeguard.typechecked", lambda target: target):
             from feast import FeatureStore
 
         if not self.home.feast.is_dir():
