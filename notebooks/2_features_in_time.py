@@ -114,7 +114,7 @@ print(f"{online.height} loans x {online.width} inputs, online and in a frame: "
 # %%
 model = ready.versions["recovery"]
 with steps("rows, features, an honest fit", 3) as progress:
-    without = gather(ready.home, model, None, progress, most_rows=4_000, challengers=False)
+    without = gather(ready.home, model, None, progress, most_rows=8_000, challengers=False)
 honest = without.learner
 planted = ["collected_share", "collections"]
 latest = asof.latest(door.known("financial", planted), datetime(1970, 1, 1, tzinfo=UTC), TRAINED_AS_OF)

@@ -110,7 +110,7 @@ print(rebuild(ready.home, decision))
 slow = ("stability", "benchmark", "reproducibility")
 light = [check for name, check in CHECKS.items() if name not in slow]
 with steps("a sample of rows, fitted as before the test", 3) as progress:
-    sample = gather(ready.home, model, ready.world / "truth", progress, most_rows=4_000, challengers=False)
+    sample = gather(ready.home, model, ready.world / "truth", progress, most_rows=8_000, challengers=False)
 results = {}
 with steps("checks", len(light)) as progress:
     for check in light:

@@ -28,7 +28,7 @@ def run(*words, home, check=True, command="recoup", **variables):
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     home = tmp_path_factory.mktemp("demo") / "home"
-    return home, run("demo", "--loans", 800, "--seed", 3, home=home)
+    return home, run("demo", "--loans", 1_500, "--seed", 3, home=home)
 
 
 def test_the_demo_ends_with_a_summary_whose_reports_exist(demo):
@@ -67,7 +67,7 @@ def test_no_identifier_of_the_world_is_in_what_the_demo_says_or_keeps(demo):
 def test_mlproject_runs_the_demo_again_and_reuses_what_it_can(demo, tmp_path):
     home, _ = demo
     again = run(
-        "run", ".", "-e", "demo", "--env-manager", "local", "-P", "loans=800", "-P", "seed=3",
+        "run", ".", "-e", "demo", "--env-manager", "local", "-P", "loans=1500", "-P", "seed=3",
         home=home, command="mlflow", MLFLOW_EXPERIMENT_ID="0", MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path / 'runs.db'}",
     )  # fmt: skip
     said = again.stdout + again.stderr
