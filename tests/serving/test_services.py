@@ -258,6 +258,7 @@ def test_a_bento_is_built_once_per_model_version(own, registered):
 def compile_more():
     """Have a file of the kind that numba keeps beside the code when it compiles a function."""
     kept = Path(bento.__file__).parent / "__pycache__" / f"function.{uuid4().hex}.nbi"
+    kept.parent.mkdir(exist_ok=True)
     yield lambda: kept.write_bytes(b"compiled")
     kept.unlink(missing_ok=True)
 
