@@ -50,6 +50,7 @@ class Ledger:
         self.alerts = [Alert(**_dated(alert)) for alert in content["alerts"]]
         self.undelivered: list[dict[str, Any]] = content["undelivered"]
         self._judged = {model: datetime.fromisoformat(end) for model, end in content["judged"].items()}
+        self._changed: dict[str, Alert] = {}
 
     @property
     def standing(self) -> list[Alert]:
@@ -103,13 +104,16 @@ class Ledger:
         raise RecoupError(f"no alert {id!r} stands; standing are: {standing}")
 
     def save(self) -> None:
-        """Write the ledger, whole; see `opened`."""
+        """Write the ledger, whole, and log what came of each alert that changed since; see `opened`."""
         content = {
             "alerts": [asdict(alert) for alert in self.alerts],
             "undelivered": self.undelivered,
             "judged": self._judged,
         }
         files.replace(self._path, json.dumps(content, indent=1, default=datetime.isoformat).encode())
+        for alert in self._changed.values():
+            _log.log(logging.INFO if alert.state != "open" else logging.WARNING, alert.line())
+        self._changed.clear()
 
     def _go_on(self, place: int, found: Finding, end: datetime) -> None:
         """Fold a finding into its alert; that it became critical is news."""
@@ -132,8 +136,8 @@ class Ledger:
         self._tell(alert)
 
     def _tell(self, alert: Alert) -> None:
-        """Log an alert's new state, and put it among what is to be delivered."""
-        _log.log(logging.INFO if alert.state != "open" else logging.WARNING, alert.line())
+        """Put an alert's new state among what is to be logged and delivered."""
+        self._changed[alert.id] = alert
         self.undelivered.append(json.loads(json.dumps(asdict(alert), default=datetime.isoformat)))
 
 

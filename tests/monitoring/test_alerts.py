@@ -43,6 +43,17 @@ def test_what_goes_on_is_one_alert_and_what_vanishes_closes_it(home):
     assert back.alerts[1].id != alert.id
 
 
+def test_the_log_warns_of_what_stands_and_not_of_what_has_closed_meanwhile(home, caplog):
+    caplog.set_level("INFO", "recoup.alerts")
+    observe(home, 1.5, 0.2, 0.3, 1.6)
+    gone, stands = caplog.records
+    assert (gone.levelname, stands.levelname) == ("INFO", "WARNING")
+    assert "closed" in gone.message and "open" in stands.message
+    caplog.clear()
+    observe(home, 1.7, first=4)
+    assert not caplog.records, "an alert that goes on is no news"
+
+
 def test_the_same_chunks_again_change_nothing(home):
     once = observe(home, 1.5, 1.2).alerts
     assert observe(home, 1.5, 1.2).alerts == once
