@@ -43,16 +43,17 @@ def build(feeds: dict[str, pl.LazyFrame], of: str) -> pl.DataFrame:
     running = changes.sort(timeline.KNOWN, maintain_order=True).with_columns(
         pl.col(counts).fill_null(0.0).cum_sum().over(of)
     )
+    collected = timeline.ratio("paid", pl.col("owed") * _PARTS)
     told = running.select(
         of, timeline.KNOWN, timeline.LEARNT,
         timeline.ratio("bad", "new").alias(f"{of}_default_share"),
-        pl.when(pl.col("paid") > 0).then(timeline.ratio("paid", "owed")).alias(f"{of}_collected_share"),
+        pl.when(pl.col("paid") > 0).then(collected).alias(f"{of}_collected_share"),
     )  # fmt: skip
     return timeline.state(told, of, [feature.name for feature in features(of)])
 
 
 def _first_year(loans: pl.LazyFrame, payments: pl.LazyFrame, of: str) -> pl.LazyFrame:
-    """Return balance and twelve months' cash of each default, at the moment when these were over."""
+    """Return balance and twelve months' cash (in millionths) of each default, at the moment when these were over."""
     due = (
         loans.filter(pl.col("status") == "charged_off", pl.col("balance") > 0)
         .group_by("loan_id", maintain_order=True)
@@ -67,8 +68,8 @@ def _first_year(loans: pl.LazyFrame, payments: pl.LazyFrame, of: str) -> pl.Lazy
         .join(due.select("loan_id", "over"), on="loan_id")
         .filter(pl.col("came") <= pl.col("over"))
         .group_by("loan_id")
-        # as whole millionths: floats that are added in another order give other last bits
-        .agg(((pl.col("amount") * _PARTS).round().cast(pl.Int64).sum() / _PARTS).alias("paid"))
+        # whole millionths: floats that are added in another order give other last bits
+        .agg((pl.col("amount") * _PARTS).round().sum().alias("paid"))
     )
     return due.join(cash, on="loan_id", how="left", maintain_order="left").select(
         of,

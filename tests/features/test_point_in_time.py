@@ -118,6 +118,7 @@ def _invented(feed: str, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     chosen=st.lists(st.sampled_from(OPERATIONS[1:]), min_size=len(FEEDS), max_size=len(FEEDS)),
 )
 @example(share=0.5, chosen=["drop"] * len(FEEDS))
+@example(share=0.37, chosen=["drop"] * len(FEEDS))
 @example(share=0.7, chosen=["invent"] * len(FEEDS))
 def test_no_fact_learnt_later_changes_a_row(past, tmp_path_factory, share, chosen):
     moments = past.rows["moment"].unique().sort()
