@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from catboost import CatBoost, Pool, sum_models
 
+from training import monotone
 from training.designs import Part
 
 MACHINE = {"thread_count": 1, "max_ctr_complexity": 1, "allow_writing_files": False, "verbose": False}
@@ -34,7 +35,7 @@ def fit(pool_of: PoolOf, parts: list[Part], parameters: dict[str, Any], seeds: i
         Pool of the training rows under given targets.
     parts : list of Part
     parameters : dict
-        CatBoost's; ``random_seed`` is the first of the seeds.
+        CatBoost's; ``random_seed`` is the first of the seeds, ``monotone_constraints`` hold for every part.
     seeds : int
         How many fits of each part are averaged.
 
@@ -49,7 +50,7 @@ def fit(pool_of: PoolOf, parts: list[Part], parameters: dict[str, Any], seeds: i
     def fitted(job: tuple[Part, Pool, int]) -> tuple[CatBoost, float]:
         part, pool, seed = job
         model = CatBoost(parameters | part.parameters | threads | {"random_seed": seed}).fit(pool)
-        model = _one_output(model, part.outputs) if part.outputs else model
+        model = _one_output(model, part.outputs, parameters["monotone_constraints"]) if part.outputs else model
         return model, part.weight / seeds * _raise_to(part.level, model, pool)
 
     pools = [(part, pool_of(part.target)) for part in parts]
@@ -67,8 +68,8 @@ def _raise_to(level: float | None, model: CatBoost, pool: Pool) -> float:
     return level / float(np.average(scores, weights=pool.get_weight()))
 
 
-def _one_output(model: CatBoost, outputs: tuple[float, ...]) -> CatBoost:
-    """Return a model whose score is a weighted sum of another's outputs: leaves are summed, splits kept."""
+def _one_output(model: CatBoost, outputs: tuple[float, ...], promised: dict[str, int]) -> CatBoost:
+    """Return a model whose score sums another's outputs by weights: leaves are summed, splits and promises kept."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
@@ -76,6 +77,7 @@ def _one_output(model: CatBoost, outputs: tuple[float, ...]) -> CatBoost:
         for tree in content["oblivious_trees"]:
             leaves = np.array(tree["leaf_values"]).reshape(-1, len(outputs))
             tree["leaf_values"] = (leaves @ outputs).tolist()
+        monotone.keep(content, promised)
         scale, bias = content["scale_and_bias"]
         content["scale_and_bias"] = [scale, [float(np.dot(bias, outputs))]]
         content["model_info"]["params"]["loss_function"] = {"type": "RMSE", "params": {}}

@@ -15,6 +15,7 @@ from training.package import to_pool
 PARAMETERS = {
     "loss_function": "RMSE", "eval_metric": "RMSE", "iterations": 30, "depth": 3, "learning_rate": 0.1,
     "max_ctr_complexity": 1, "random_seed": 7, "thread_count": 1, "allow_writing_files": False, "verbose": False,
+    "monotone_constraints": {},
 }  # fmt: skip
 ROWS = 600
 
@@ -55,6 +56,24 @@ def test_every_design_holds_the_level_and_finds_the_order(fitted):
     level = target.mean() if name in ("direct", "uncertainty") else np.minimum(target, 0.7).mean()
     assert scores.mean() == pytest.approx(level, rel=0.1)
     assert metrics.recovery(target, scores, np.ones(ROWS))["spearman"] > 0.3
+
+
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_every_design_keeps_a_promise_that_the_rows_go_against(name, way):
+    frame, target = book(5)
+    target = target * np.sin(np.pi * frame["paid"].to_numpy()) ** 4
+    settings = {setting: (low + high) / 2 for setting, (low, high) in DESIGNS[name].search.items()}
+    parts = DESIGNS[name].parts(target, np.full(ROWS, 0.1), **settings)
+    promised = PARAMETERS | {"monotone_constraints": {"paid": way}, "learning_rate": 0.3}
+    model = ensemble.fit(lambda values: to_pool(frame, ["region"], values), parts, promised, seeds=1)
+    LeafShap.build(model).verify(model, to_pool(frame, ["region"]))
+    ahead = [
+        model.predict(to_pool(frame.with_columns(paid=pl.lit(paid)), ["region"]), prediction_type="RawFormulaVal")
+        for paid in np.linspace(0, 1, 40)
+    ]
+    steps = way * np.diff(ahead, axis=0)
+    assert (steps > -1e-12).all() and (steps > 1e-3).any()
 
 
 def test_outputs_of_one_fit_are_summed_to_the_last_digits():
