@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.errors import RecoupError
+
 TEST_SHARE = 0.25
 VALIDATE_SHARE = 0.25
+_ONE_DATE = (
+    "nearly all that could be learnt from begins at the same time ({}): a model is tested on what began later; "
+    "ingest loans of other dates"
+)
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,22 @@ def origins(order: np.ndarray, entity: np.ndarray, within: np.ndarray, count: in
     Returns
     -------
     list of Origin
-        In time order; fewer than ``count`` where blocks would be empty.
+        In time order; at least one, and fewer than ``count`` where blocks would be empty.
+
+    Raises
+    ------
+    RecoupError
+        When all rows of the part have the same time.
     """
     _, first = np.unique(entity[within], return_index=True)
     times = np.sort(order[within][first])
     places = (len(times) * np.linspace(0.5, 1.0, count + 1)[:-1]).astype(int)
     edges = np.unique(times[places])
-    edges = edges[edges > times[0]]
+    later = times[times > times[0]]
+    if not len(later):
+        raise RecoupError(_ONE_DATE.format(times[0]))
+    # where more than half stand at the first time, all others judge
+    edges = edges[edges > times[0]] if edges[-1] > times[0] else later[:1]
     block = np.searchsorted(edges, order, side="right")
     return [Origin(within & (block < number), within & (block == number)) for number in range(1, len(edges) + 1)]
 
@@ -70,13 +85,18 @@ def by_time(order: np.ndarray, entity: np.ndarray) -> Split:
     -------
     Split
         The last quarter of entities is the test, the last quarter of the rest validates.
+
+    Raises
+    ------
+    RecoupError
+        When more than three quarters have the same first time.
     """
     _, first = np.unique(entity, return_index=True)
     times = np.sort(order[first])
     test_from = times[int(len(times) * (1 - TEST_SHARE))]
     before = times[times < test_from]
     if not len(before):
-        raise ValueError("every row has the same time: nothing to train on before the test")
+        raise RecoupError(_ONE_DATE.format(test_from))
     validate_from = before[int(len(before) * (1 - VALIDATE_SHARE))]
     return Split(
         fit=order < validate_from,

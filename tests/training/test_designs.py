@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 from catboost import CatBoost, Pool
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from features.errors import RecoupError
 from training import challengers, ensemble, metrics, split
 from training.designs import DESIGNS
 from training.leaf_shap import LeafShap
@@ -87,11 +88,15 @@ def test_outputs_of_one_fit_are_summed_to_the_last_digits():
     np.testing.assert_allclose(single, averaged * part.level / averaged.mean(), rtol=1e-9)
 
 
-@given(st.lists(st.integers(0, 40), min_size=20, max_size=120).filter(lambda days: len(set(days)) > 8),
-       st.integers(1, 4))  # fmt: skip
+@given(
+    days=st.lists(st.integers(0, 40), min_size=20, max_size=120).filter(lambda days: days.count(min(days)) < 15),
+    count=st.integers(1, 4),
+)
+@example(days=[0] * 20 + list(range(1, 21)), count=3)
 def test_origins_roll_forward_and_never_touch_the_test(days, count):
     order, entity = np.array(days), np.arange(len(days))
     parts = split.by_time(order, entity)
+    assume(len(set(order[parts.train])) > 1)
     found = split.origins(order, entity, parts.train, count)
     assert 1 <= len(found) <= count
     seen = np.zeros(len(days), int)
@@ -101,6 +106,12 @@ def test_origins_roll_forward_and_never_touch_the_test(days, count):
         assert not ((origin.before | origin.after) & parts.test).any()
         seen += origin.after
     assert seen.max() == 1, "a row is judged once"
+
+
+def test_where_all_before_the_test_is_of_one_day_nothing_can_be_judged():
+    order, entity = np.array([0] * 15 + list(range(1, 6))), np.arange(20)
+    with pytest.raises(RecoupError, match="other dates"):
+        split.origins(order, entity, split.by_time(order, entity).train, 1)
 
 
 @pytest.mark.parametrize(

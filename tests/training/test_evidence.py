@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.errors import RecoupError
 from training import metrics, split
 
 
@@ -22,7 +23,7 @@ def test_a_split_is_by_time_and_keeps_entities_whole(days):
 
 
 def test_rows_of_one_day_cannot_be_split():
-    with pytest.raises(ValueError, match="same time"):
+    with pytest.raises(RecoupError, match="same time"):
         split.by_time(np.zeros(10), np.arange(10))
 
 
