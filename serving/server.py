@@ -1,6 +1,7 @@
 """Bentos as processes on this machine."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,13 +21,14 @@ from serving.access import identity, tls
 from training import registry
 
 _START_SECONDS = 90
+_PORTS = range(20_000, 32_768)
+"""None that a system gives to a connection of its choice (Linux: from 32768 on), which may come before a service has
+started."""
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody listens on now, by chance."""
+    return next(port for port in random.sample(_PORTS, len(_PORTS)) if _free(port))
 
 
 def address(port: int) -> str:
@@ -42,12 +44,18 @@ def check_port(port: int) -> None:
     RecoupError
         Naming the port.
     """
+    if not _free(port):
+        raise RecoupError(f"port {port} is in use: stop what listens there, or give another port")
+
+
+def _free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise RecoupError(f"port {port} is in use: stop what listens there, or give another port") from error
+        except OSError:
+            return False
+    return True
 
 
 def start(home: Home, tag: str, port: int, log: Path) -> subprocess.Popen:
