@@ -42,9 +42,10 @@ def home(tmp_path, monkeypatch) -> Home:
 
 @pytest.fixture(scope="session")
 def worked(tmp_path_factory, token_key) -> Home:
-    """A home that has walked the road: simulated feeds, both models, a filled online store."""
+    """A home that has walked the road: simulated feeds, both models, light ones, a filled online store."""
     from features.store import FeatureDoor
     from features.world import simulate
+    from tests.light import LIGHT
     from training.train import train
 
     folder = tmp_path_factory.mktemp("worked")
@@ -53,8 +54,8 @@ def worked(tmp_path_factory, token_key) -> Home:
     door = FeatureDoor(home)
     for feed, path in world.feeds.items():
         door.lake.ingest(path, "canonical", feed)
-    for name in ("recovery", "contact"):
-        train(name, home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=3)
+    for task in LIGHT.values():
+        train(task, home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=3)
     door.materialize(datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
     return home
 

@@ -17,7 +17,9 @@ from features.home import Home
 from features.lake import Lake
 from recoup.demo_home import prepare
 from serving.server import free_port
+from tests.light import LIGHT
 from training import registry
+from training.train import TASKS
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.py"))
@@ -26,12 +28,14 @@ SILENT = [path.stem for path in NOTEBOOKS if path.stem != "template"]
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory):
-    """A demo's home, small, with its keys in the environment."""
+    """A demo's home, small, its models light, with its keys in the environment."""
     home = Home(tmp_path_factory.mktemp("lab") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECOUP_HOME", str(home.root))
         for name in ("RECOUP_TOKEN_KEY", "RECOUP_API_KEY"):
             patch.setenv(name, "")  # the demo makes its own: put back what was there
+        for name, task in LIGHT.items():
+            patch.setitem(TASKS, name, task)
         yield prepare(home, 1_500, 7, lambda line: None)
 
 

@@ -3,7 +3,6 @@
 import doctest
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,6 +13,7 @@ from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser
 from features.home import Home
 from serving import bento, server
 from tests.docs.transcript import Terminal
+from tests.light import LIGHT
 from training import registry
 from training.designs import DESIGNS
 from training.train import TASKS
@@ -24,16 +24,13 @@ RUN = [page for page in PAGES if {"```console", "```python"} & set((DOCS / page)
 SERVED = "guides/call-the-services.md"
 """The page that asks both services."""
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-LIGHT = {"iterations": (20, 30)}
-"""The pages tell of whole models; here small ones are fitted, and without challengers."""
 
 
 @pytest.fixture
 def desk(request, monkeypatch, tmp_path) -> Iterator[Path]:
     """Lay out what a page begins with: the tutorial's file, or a home that has walked the road."""
-    light = {name: replace(task, search=task.search | LIGHT, challengers={}) for name, task in TASKS.items()}
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(TASKS, light))
+        stack.enter_context(patch.dict(TASKS, LIGHT))  # the pages tell of whole models
         stack.enter_context(patch.dict(DESIGNS))
         if request.param == "tutorial.md":
             file: Path = request.getfixturevalue("lending_club")

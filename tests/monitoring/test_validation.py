@@ -170,7 +170,7 @@ def test_scores_against_business_sense_are_found(contact, monkeypatch):
 
 def test_a_weak_spot_is_found_and_named(contact):
     weak = ((contact.frame["channel"] == "call") & (contact.frame["age_years"] > 45)).fill_null(False).to_numpy()
-    found = verdict("weak_spots", scored(contact, np.where(weak, 0.35, 1.0) * contact.scores))
+    found = verdict("weak_spots", scored(contact, np.where(weak, 0.25, 1.0) * contact.scores))
     assert found.verdict == Verdict.RED and ("channel is call" in found.says or "age_years" in found.says)
 
 

@@ -20,6 +20,7 @@ from serving.journal.verification import verify
 from serving.replay import rebuild
 from tests import servers
 from tests.features.small_world import digest
+from tests.light import LIGHT
 from tests.serving.journals import kept_in
 from training import aliases, registry
 from training.aliases import Named
@@ -39,7 +40,7 @@ def profile(request, worked, tmp_path_factory) -> Iterator[Home]:
     home = Home(tmp_path_factory.mktemp("server") / "home")
     shutil.copytree(worked.lake, home.lake)
     with kept_in("postgres"):
-        train("recovery", home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=3)
+        train(LIGHT["recovery"], home, as_of=datetime(2025, 6, 30, tzinfo=UTC), trials=1, seed=3)
         FeatureDoor(home).materialize(UNTIL)
         yield home
 

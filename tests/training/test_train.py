@@ -11,6 +11,7 @@ import pytest
 from features.errors import RecoupError
 from features.home import Home
 from features.lake import Lake
+from tests.light import LIGHT
 from training import registry
 from training.package import ModelPackage
 from training.train import train
@@ -46,7 +47,7 @@ def test_the_same_seed_gives_the_same_model(worked, registered):
     """The alias is moved by a further training, so the copy of the home has its own registry."""
     home = Home(worked.root.parent / f"again-{registered.name}")
     shutil.copytree(worked.lake, home.lake)
-    _, again = train(registered.name, home, as_of=AS_OF, trials=1, seed=3, progress=lambda line: None)
+    _, again = train(LIGHT[registered.name], home, as_of=AS_OF, trials=1, seed=3, progress=lambda line: None)
     assert again.package.fingerprint == registered.package.fingerprint
     assert again.package.card.metrics == registered.package.card.metrics
 
@@ -54,7 +55,7 @@ def test_the_same_seed_gives_the_same_model(worked, registered):
 def test_another_seed_gives_another_model_which_waits_to_be_promoted(another_home):
     home = another_home()
     first = registry.load(home, "contact")
-    _, other = train("contact", home, as_of=AS_OF, trials=1, seed=4, progress=lambda line: None)
+    _, other = train(LIGHT["contact"], home, as_of=AS_OF, trials=1, seed=4, progress=lambda line: None)
     assert other.version != first.version and other.package.fingerprint != first.package.fingerprint
     assert registry.load(home, "contact").version == first.version
 
