@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 
 from training.baselines import one_hot
-from training.ensemble import ALONE, MACHINE
+from training.ensemble import MACHINE
 
 _NIL = 0.01
 """A rate up to it counts as nothing paid."""
@@ -79,7 +79,7 @@ def hurdle(train: pl.DataFrame, target: np.ndarray, test: pl.DataFrame) -> np.nd
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     known, asked = _leveled(train, test)
-    parameters: dict[str, Any] = MACHINE | ALONE | {
+    parameters: dict[str, Any] = MACHINE | {
         "iterations": 250, "depth": 4, "learning_rate": 0.03, "l2_leaf_reg": 20, "rsm": 0.5, "random_seed": _SEED,
         "cat_features": list(known.select_dtypes("category")),
     }  # fmt: skip

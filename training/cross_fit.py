@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from training.ensemble import ALONE, MACHINE
+from training.ensemble import MACHINE
 from training.package import to_pool
 
-_TREES = MACHINE | ALONE | {"iterations": 80, "depth": 5, "learning_rate": 0.1, "l2_leaf_reg": 20}
+_TREES = MACHINE | {"iterations": 80, "depth": 5, "learning_rate": 0.1, "l2_leaf_reg": 20}
 _APART = 0.02
 
 

@@ -3,7 +3,6 @@
 import json
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,12 @@ from catboost import CatBoost, Pool, sum_models
 from training import monotone
 from training.designs import Part
 
-MACHINE = {"thread_count": 1, "max_ctr_complexity": 1, "allow_writing_files": False, "verbose": False}
+MACHINE = {"thread_count": 2, "max_ctr_complexity": 1, "allow_writing_files": False, "verbose": False}
 """CatBoost parameters of every fit: no combined categories (see `training.leaf_shap`), nothing written.
 
-Several fits at once, of a thread each, are sooner done than one after another of several threads.
+A process fits one model at a time: a fit that ends takes back CatBoost's one handler of interrupts, and another
+that is about to call it then ends the process.
 """
-FITS_AT_ONCE = 2
-ALONE = {"thread_count": FITS_AT_ONCE}
-"""Of a fit that has no others beside it."""
 
 PoolOf = Callable[[np.ndarray], Pool]
 """From targets, shape (n,), to the pool of the rows they belong to."""
@@ -45,19 +42,15 @@ def fit(pool_of: PoolOf, parts: list[Part], parameters: dict[str, Any], seeds: i
         Its raw score is the weighted sum of the parts' scores.
     """
     first = parameters["random_seed"]
-    threads = ALONE if len(parts) * seeds == 1 else {}
-
-    def fitted(job: tuple[Part, Pool, int]) -> tuple[CatBoost, float]:
-        part, pool, seed = job
-        model = CatBoost(parameters | part.parameters | threads | {"random_seed": seed}).fit(pool)
-        model = _one_output(model, part.outputs, parameters["monotone_constraints"]) if part.outputs else model
-        return model, part.weight / seeds * _raise_to(part.level, model, pool)
-
-    pools = [(part, pool_of(part.target)) for part in parts]
-    with ThreadPoolExecutor(FITS_AT_ONCE) as executor:
-        done = executor.map(fitted, [(*pool, seed) for pool in pools for seed in range(first, first + seeds)])
-    fits, weights = zip(*done, strict=True)
-    return fits[0] if weights == (1.0,) else sum_models(fits, weights=weights)
+    fits, weights = [], []
+    for part in parts:
+        pool = pool_of(part.target)
+        for seed in range(first, first + seeds):
+            model = CatBoost(parameters | part.parameters | {"random_seed": seed}).fit(pool)
+            model = _one_output(model, part.outputs, parameters["monotone_constraints"]) if part.outputs else model
+            fits.append(model)
+            weights.append(part.weight / seeds * _raise_to(part.level, model, pool))
+    return fits[0] if weights == [1.0] else sum_models(fits, weights=weights)
 
 
 def _raise_to(level: float | None, model: CatBoost, pool: Pool) -> float:

@@ -5,7 +5,6 @@ that young vintages, which show short horizons only, do not look more or less ce
 model itself does not see the horizon, and answers once for all of them.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from catboost import CatBoost
 
 from training.curve import HorizonCurve
 from training.distribution import Distribution
-from training.ensemble import FITS_AT_ONCE, MACHINE
+from training.ensemble import MACHINE
 from training.learner import Learner
 from training.outlook import ULTIMATE
 from training.package import to_pool
@@ -60,13 +59,12 @@ def fit(learner: Learner, part: np.ndarray, curve: HorizonCurve) -> tuple[CatBoo
         pool = to_pool(frame.filter(chosen), learner.categories, relative[chosen])
         return CatBoost(MACHINE | _PARAMETERS | {"random_seed": learner.seed}).fit(pool)
 
-    spread, folds = np.ones(len(place)), np.unique(fold)
-    with ThreadPoolExecutor(FITS_AT_ONCE) as executor:
-        *without, whole = executor.map(fitted, [*(taught & (fold != held_out) for held_out in folds), taught])
-    for held_out, model in zip(folds, without, strict=True):
+    spread = np.ones(len(place))
+    for held_out in np.unique(fold):
         apart = first & (fold == held_out)
-        spread[apart] = model.predict(to_pool(frame.filter(apart), learner.categories))
-    return whole, Distribution.calibrate(horizons, scales, asked[first], spread[first], realised[first])
+        without = fitted(taught & (fold != held_out))
+        spread[apart] = without.predict(to_pool(frame.filter(apart), learner.categories))
+    return fitted(taught), Distribution.calibrate(horizons, scales, asked[first], spread[first], realised[first])
 
 
 def _among(rows: pl.DataFrame, chosen: pl.Expr) -> np.ndarray:

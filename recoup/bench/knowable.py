@@ -20,11 +20,11 @@ from serving.dispatch.capacities import Capacities
 from serving.dispatch.valuing import Known
 from training import contact, job
 from training.attempt_value import AttemptValue
-from training.ensemble import ALONE, MACHINE
+from training.ensemble import MACHINE
 from training.package import to_pool
 
 _LOANS, _SEED = 24_000, 900
-_TREES = MACHINE | ALONE | {"depth": 7, "l2_leaf_reg": 5, "random_seed": _SEED}
+_TREES = MACHINE | {"depth": 7, "l2_leaf_reg": 5, "random_seed": _SEED}
 _CHANCE = _TREES | {"loss_function": "CrossEntropy", "iterations": 500, "learning_rate": 0.08, "rsm": 0.6}
 _EFFECT = _TREES | {"loss_function": "RMSE", "iterations": 400, "learning_rate": 0.06}
 _FACTS = ["channel", "agency", "owed", "months_since_default"]
