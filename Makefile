@@ -19,7 +19,7 @@ demo: $(READY)
 	$(BIN)/recoup demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 lint: $(READY)
 	$(BIN)/ruff check .
