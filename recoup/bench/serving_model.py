@@ -18,6 +18,7 @@ from training import population
 from training.card import Card
 from training.curve import HorizonCurve
 from training.distribution import Distribution
+from training.ensemble import MACHINE
 from training.leaf_shap import LeafShap
 from training.outlook import HORIZONS, ULTIMATE
 from training.package import ModelPackage, to_pool
@@ -28,8 +29,7 @@ _INPUTS, _CATEGORIES, _TREES = 60, 10, 500
 _FURTHER = ("customer", "marital_status")  # a tenth category, which the service's own model does not ask for
 _NEEDED = ("horizon_months", "balance", "collected_share")
 _SHARES = [0.03, 0.05, 0.08, 0.1, 0.13, 0.15]
-_PARAMETERS = {"max_ctr_complexity": 1, "thread_count": 2, "random_seed": _SEED, "verbose": False,
-               "allow_writing_files": False}  # fmt: skip
+_PARAMETERS = MACHINE | {"random_seed": _SEED}
 
 
 def home(folder: Path) -> tuple[Home, FeatureDoor]:

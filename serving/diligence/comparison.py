@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from features.marts import OURS
 from features.marts.columns import MISSING
+from training.ensemble import MACHINE
 from training.package import ModelPackage, to_pool
 
 _BANDS = 10
@@ -153,9 +154,8 @@ def _told_apart(columns: list[dict[str, Any]], ours: pl.DataFrame, tape: pl.Data
     half = np.concatenate([np.arange(side.height) % 2 for side in sides])
     chances, weights = np.empty(both.height), np.zeros(len(names))
     for part in (0, 1):
-        model = CatBoost({
+        model = CatBoost(MACHINE | {
             "loss_function": "Logloss", "iterations": 60, "depth": 3, "learning_rate": 0.2, "random_seed": _SEED,
-            "max_ctr_complexity": 1, "thread_count": 2, "verbose": False, "allow_writing_files": False,
             "auto_class_weights": "Balanced",
         })  # fmt: skip
         model.fit(to_pool(both.filter(half == part), categories, is_tape[half == part]))
